@@ -29,8 +29,8 @@ lint: $(TEST_READY)
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find app.py gandemo tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf $(VENV) __pycache__ build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find gandemo tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps make a second run start at once: pip runs again only when a requirements file changes.
 $(APP_READY): requirements.txt $(BIN)/python
