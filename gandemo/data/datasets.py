@@ -1,0 +1,257 @@
+"""The data sets by name: where they are looked for, where they come from, and under which licence.
+
+A data set is looked for in `GANDEMO_DATA` first, then where the package or the system carries it, and fetched from
+its public source only when it is nowhere.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from gandemo.errors import DataError
+
+Split = Literal["train", "validation", "test"]
+
+# what picks the best checkpoint is neither trained on nor reported on: the last pictures of the training files
+VALIDATION = 5_000
+
+_STEMS: dict[str, tuple[str, str]] = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+@dataclass(frozen=True)
+class LabeledImages:
+    """A data set in memory.
+
+    Attributes:
+        images: uint8 [N, 1, H, W].
+        labels: int64 [N].
+        class_names: one for each label.
+        origin: the folder it was read from.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    class_names: tuple[str, ...]
+    origin: Path
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One data set that can be named in a recipe.
+
+    Attributes:
+        title: for people.
+        licence: of the pictures.
+        source: where they are published.
+        class_names: one for each label.
+        load: reads a split.
+    """
+
+    title: str
+    licence: str
+    source: str
+    class_names: tuple[str, ...]
+    load: Callable[[Split], LabeledImages]
+
+
+def data_home() -> Path:
+    """The folder that data sets are looked for in first: `GANDEMO_DATA`, else `data` in `GANDEMO_HOME`."""
+    chosen = os.environ.get("GANDEMO_DATA")
+    return Path(chosen) if chosen else Path(os.environ.get("GANDEMO_HOME", ".")) / "data"
+
+
+def load(name: str, split: Split) -> LabeledImages:
+    """A split of a named data set; the last few stay in memory, since a run reads each of them again and again.
+
+    Raises:
+        DataError: the name is unknown, or the files are missing or damaged.
+    """
+    if name not in DATASETS:
+        raise DataError(f"there is no data set {name!r}; known: {', '.join(DATASETS)}")
+    return _load_cached(name, split, data_home().absolute())
+
+
+@lru_cache(maxsize=4)
+def _load_cached(name: str, split: Split, home: Path) -> LabeledImages:
+    return DATASETS[name].load(split)
+
+
+def _read_idx(path: Path, digest: str | None) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """An array from an idx file (the format of yann.lecun.com/exdb/mnist), gzipped or not.
+
+    Args:
+        path: the file.
+        digest: SHA-256 of the decompressed bytes; None: any content is taken.
+    """
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or "it is cut off or not gzip"
+        raise DataError(f"can't read {path}: {reason}; put the published file in its place") from None
+    if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+        raise DataError(f"{path} is not the published file (its checksum differs); put the published one in its place")
+    rank = data[3] if len(data) >= 4 and data[:3] == b"\x00\x00\x08" else 0
+    header = 4 + 4 * rank
+    if rank == 0 or len(data) < header:
+        raise DataError(f"{path} is not an idx file of bytes; put the published file in its place")
+    shape = struct.unpack(f">{rank}I", data[4:header])
+    if len(data) - header != int(np.prod(shape, dtype=np.int64)):
+        raise DataError(f"{path} holds {len(data) - header} bytes where {shape} were announced; take a whole copy")
+    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+
+
+def _find(folder: Path, stem: str) -> Path | None:
+    for candidate in (folder / f"{stem}.gz", folder / stem):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def idx_loader(
+    name: str,
+    class_names: tuple[str, ...],
+    digests: dict[str, str],
+    elsewhere: tuple[Path, ...],
+    torchvision_name: str,
+) -> Callable[[Split], LabeledImages]:
+    """A loader for a data set in MNIST's idx format.
+
+    Args:
+        name: of the folder in `data_home()`.
+        class_names: one for each label.
+        digests: file stem to the SHA-256 of its decompressed bytes.
+        elsewhere: folders to look in after `data_home()`.
+        torchvision_name: the class in `torchvision.datasets` that fetches it.
+    """
+
+    def read(split: Split) -> LabeledImages:
+        stems = _STEMS["test" if split == "test" else "train"]
+        home = data_home()
+        fetched = home / torchvision_name / "raw"
+        for folder in (home / name, fetched, *elsewhere):
+            paths = [_find(folder, stem) for stem in stems]
+            if not any(paths):
+                continue
+            missing = [stem for stem, path in zip(stems, paths, strict=True) if path is None]
+            if missing:
+                raise DataError(f"{folder} lacks {missing[0]}.gz; put all four idx files of {name} there or none")
+            images, labels = (
+                _read_idx(path, digests.get(stem)) for stem, path in zip(stems, paths, strict=True) if path is not None
+            )
+            return _part(_labeled(images, labels, class_names, folder), split)
+        _fetch(name, torchvision_name, home)
+        return read(split)
+
+    return read
+
+
+def _labeled(
+    images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
+    labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
+    class_names: tuple[str, ...],
+    folder: Path,
+) -> LabeledImages:
+    if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or not len(images):
+        raise DataError(f"{folder} holds {images.shape} pictures and {labels.shape} labels; they must belong together")
+    if int(labels.max()) >= len(class_names):
+        raise DataError(f"{folder} has the label {int(labels.max())}; the classes are 0 to {len(class_names) - 1}")
+    return LabeledImages(
+        torch.from_numpy(images.copy()).unsqueeze(1),
+        torch.from_numpy(labels.astype(np.int64)),
+        class_names,
+        folder,
+    )
+
+
+def _part(whole: LabeledImages, split: Split) -> LabeledImages:
+    """The training file less its last pictures, or those; a small file gives up a twelfth of itself."""
+    if split == "test":
+        return whole
+    cut = len(whole) - min(VALIDATION, max(1, len(whole) // 12))
+    part = slice(None, cut) if split == "train" else slice(cut, None)
+    return LabeledImages(whole.images[part], whole.labels[part], whole.class_names, whole.origin)
+
+
+def _fetch(name: str, torchvision_name: str, home: Path) -> None:
+    from gandemo.data.torchvision_import import import_torchvision
+
+    import_torchvision()
+    from torchvision import datasets
+
+    try:
+        getattr(datasets, torchvision_name)(str(home), download=True)
+    except (OSError, RuntimeError):
+        source = DATASETS[name].source
+        raise DataError(
+            f"{name} is neither in {home / name} nor could it be fetched; download its four idx .gz files from "
+            f"{source} into {home / name} and try again"
+        ) from None
+
+
+_MNIST_NAMES = tuple(str(digit) for digit in range(10))
+_FASHION_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+MNIST_DIGESTS = {
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+}
+FASHION_DIGESTS = {
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+}
+
+DATASETS: dict[str, Dataset] = {
+    "mnist": Dataset(
+        "MNIST: 70,000 handwritten digits",
+        "CC BY-SA 3.0, as commonly stated (Yann LeCun, Corinna Cortes, Christopher J. C. Burges)",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        _MNIST_NAMES,
+        idx_loader("mnist", _MNIST_NAMES, MNIST_DIGESTS, (Path(__file__).parent / "samples" / "mnist",), "MNIST"),
+    ),
+    "fashion-mnist": Dataset(
+        "Fashion-MNIST: 70,000 pieces of clothing",
+        "MIT (Zalando SE)",
+        "https://github.com/zalandoresearch/fashion-mnist",
+        _FASHION_NAMES,
+        idx_loader(
+            "fashion-mnist",
+            _FASHION_NAMES,
+            FASHION_DIGESTS,
+            (Path("/usr/share/datasets/fashion-mnist"),),
+            "FashionMNIST",
+        ),
+    ),
+}

@@ -1,0 +1,33 @@
+"""Every error that gandemo raises on purpose.
+
+GanDemoError            one sentence that says what was wrong and what to do; shown to people as it is
+ ├ RecipeError          a recipe's key or value
+ ├ DataError            a data set or a picture that can't be read
+ ├ CheckpointError      a checkpoint or run folder that is missing, damaged or of another make
+ ├ TrainingError        training that can't start or go on
+ └ RequestError         what somebody asked of a model: count, label, seed, size
+"""
+
+
+class GanDemoError(Exception):
+    """The root of all: its message is written for the person at the page or the command line."""
+
+
+class RecipeError(GanDemoError):
+    """A recipe's key or value is wrong."""
+
+
+class DataError(GanDemoError):
+    """A data set or a picture is missing, damaged or of the wrong kind."""
+
+
+class CheckpointError(GanDemoError):
+    """A checkpoint or run folder is missing, damaged or does not match its recipe."""
+
+
+class TrainingError(GanDemoError):
+    """Training can't start or can't go on."""
+
+
+class RequestError(GanDemoError):
+    """A request to a model is out of range."""

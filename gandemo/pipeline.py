@@ -1,0 +1,199 @@
+"""A checkpoint made callable: loaded once, used by the page, the API, the command line and Python alike."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from gandemo import checkpoint
+from gandemo.data import images as im
+from gandemo.errors import RequestError
+from gandemo.metrics import Calibration
+from gandemo.recipe import Recipe
+from gandemo.tasks import digits
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Generated pictures.
+
+    Attributes:
+        images: uint8 [N, 28, 28].
+        labels: int64 [N], the class asked for; -1 where the checkpoint has no classes.
+    """
+
+    images: im.Pixels
+    labels: npt.NDArray[np.int64]
+
+
+class Pipeline:
+    """A loaded checkpoint. Calls may come from several threads."""
+
+    def __init__(self, source: checkpoint.Checkpoint) -> None:
+        """Loads the generator; the discriminator follows at its first use.
+
+        Raises:
+            CheckpointError: the weights are damaged or do not fit the recipe.
+        """
+        self.checkpoint = source
+        self.generator = source.generator().requires_grad_(False)
+        self._discriminator: nn.Module | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path) -> Pipeline:
+        """Loads a shipped name, a checkpoint folder, or a run's checkpoint (`RUN` or `RUN/step-500`).
+
+        Raises:
+            CheckpointError: there is no such checkpoint, or it is damaged.
+        """
+        return cls(checkpoint.resolve(source))
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self.checkpoint.name
+
+    @property
+    def recipe(self) -> Recipe:
+        """What trained it."""
+        return self.checkpoint.recipe
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What was measured, from metrics.json."""
+        return self.checkpoint.metrics
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that can be asked for; empty without classes."""
+        names = self.metrics.get("class_names")
+        if isinstance(names, list) and len(names) == self.recipe.classes:
+            return tuple(str(name) for name in names)
+        return tuple(str(index) for index in range(self.recipe.classes))
+
+    def generate(
+        self,
+        count: int = 64,
+        *,
+        labels: int | Sequence[int] | None = None,
+        seed: int = 0,
+        truncation: float = 1.0,
+    ) -> Samples:
+        """Makes pictures; the same seed gives the same ones, and the first n of many are those of a call for n.
+
+        Args:
+            count: 1 to 100,000.
+            labels: a class for all or one for each; None: 0, 1, 2 … in turn.
+            seed: a whole number from 0.
+            truncation: factor on the noise; below 1, more typical and less varied.
+
+        Raises:
+            RequestError: a value is out of range, or a class is asked of a checkpoint without classes.
+        """
+        self._needs("digits")
+        images, asked = digits.sample(
+            self.recipe, self.generator, count, labels=labels, seed=seed, truncation=truncation
+        )
+        return Samples(images, np.full(count, -1, np.int64) if asked is None else asked)
+
+    def walk(
+        self, start_seed: int, end_seed: int, *, count: int = 1, label: int | None = None, frames: int = 32
+    ) -> npt.NDArray[np.uint8]:
+        """Pictures on the way between two seeds, along great circles of the latent space.
+
+        Args:
+            start_seed: of the first frame.
+            end_seed: of the last frame.
+            count: pictures that walk at once; as in `generate`, picture i takes class i in turn.
+            label: one class for all pictures.
+            frames: 2 to 240.
+
+        Returns:
+            uint8 [frames, count, 28, 28].
+
+        Raises:
+            RequestError: as for `generate`.
+        """
+        self._needs("digits")
+        if not 2 <= frames <= 240:
+            raise RequestError(f"a walk takes 2 to 240 frames, got {frames}")
+        if not 1 <= count <= 100:
+            raise RequestError(f"a walk takes 1 to 100 pictures, got {count}")
+        asked = digits.labels_for(self.recipe, count, label)
+        starts = digits.noise(self.recipe, count, start_seed)
+        ends = digits.noise(self.recipe, count, end_seed)
+        paths = np.stack([digits.slerp(a, b, frames) for a, b in zip(starts, ends, strict=True)], axis=1)
+        labels = None if asked is None else np.tile(asked, frames)
+        return digits.render(self.generator, paths.reshape(frames * count, -1), labels).reshape(frames, count, 28, 28)
+
+    @torch.inference_mode()
+    def judge(
+        self, images: im.Pixels, labels: int | Sequence[int] | npt.NDArray[np.int64] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """What the discriminator thinks: the probability that each picture is real, float64 [N].
+
+        A discriminator trained with cross-entropy says so itself; a critic's score is turned into a probability by the
+        calibration measured on real test pictures and generated ones (Platt scaling, in metrics.json).
+
+        Args:
+            images: uint8 [N, 28, 28].
+            labels: the class each picture is meant to be; needed where the checkpoint has classes.
+
+        Raises:
+            RequestError: the checkpoint has no discriminator or no calibration, or a class is missing.
+        """
+        self._needs("digits")
+        scores = self.scores(images, labels)
+        stored = self.metrics.get("calibration")
+        if not isinstance(stored, dict):
+            raise RequestError(f"{self.name} was not calibrated yet; run: python -m gandemo publish {self.name} NAME")
+        calibration = Calibration(scale=float(stored["scale"]), offset=float(stored["offset"]))
+        return np.asarray(calibration.probability(torch.from_numpy(scores)), np.float64)
+
+    @torch.inference_mode()
+    def scores(
+        self, images: im.Pixels, labels: int | Sequence[int] | npt.NDArray[np.int64] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """The discriminator's raw logits, float64 [N]; arguments and errors as for `judge`.
+
+        A packing discriminator is shown copies of the same picture.
+        """
+        if self.recipe.classes and labels is None:
+            raise RequestError(f"{self.name} judges a picture as one of its classes; say which class it is meant to be")
+        asked = digits.labels_for(self.recipe, len(images), labels) if self.recipe.classes else None  # type: ignore[arg-type]
+        network = self._load_discriminator()
+        scores = []
+        for start in range(0, len(images), 250):
+            part = slice(start, start + 250)
+            pictures = im.pad_to(im.to_signed(torch.from_numpy(images[part]))[:, None], self.recipe.image_size)
+            pictures = pictures.repeat_interleave(self.recipe.pack, dim=0)
+            condition = () if asked is None else (torch.from_numpy(asked[part]),)
+            scores.append(network(pictures, *condition).double())
+        return torch.cat(scores).numpy()
+
+    @property
+    def can_judge(self) -> bool:
+        """Whether `judge` works: there is a discriminator, and its calibration was measured."""
+        return self.checkpoint.has_discriminator and isinstance(self.metrics.get("calibration"), dict)
+
+    def _load_discriminator(self) -> nn.Module:
+        with self._lock:
+            if self._discriminator is None:
+                network = self.checkpoint.discriminator()
+                if network is None:
+                    raise RequestError(f"{self.name} came without its discriminator; choose another checkpoint")
+                self._discriminator = network.requires_grad_(False)
+            return self._discriminator
+
+    def _needs(self, task: str) -> None:
+        if self.recipe.task != task:
+            raise RequestError(f"{self.name} is a checkpoint for {self.recipe.task}, not for {task}; choose another")

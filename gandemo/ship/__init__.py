@@ -1,0 +1,1 @@
+"""Shipping: a run's checkpoint measured, described and laid where others find it."""

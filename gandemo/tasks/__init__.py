@@ -1,0 +1,26 @@
+"""The tasks by name."""
+
+from __future__ import annotations
+
+from gandemo.errors import RecipeError
+from gandemo.tasks.base import Batch, Pictures, Task
+from gandemo.tasks.classify import Classify
+from gandemo.tasks.digits import Digits
+
+__all__ = ["TASKS", "Batch", "Pictures", "Task", "task_of"]
+
+TASKS: dict[str, Task] = {
+    "digits": Digits(),
+    "classify": Classify(),
+}
+
+
+def task_of(name: str) -> Task:
+    """The task of that name.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    if name not in TASKS:
+        raise RecipeError(f"there is no task {name!r}; valid: {', '.join(TASKS)}")
+    return TASKS[name]

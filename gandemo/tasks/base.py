@@ -1,0 +1,89 @@
+"""What a task must tell the loop. The loop never asks which task it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from gandemo.recipe import Recipe
+
+
+class Pictures(Protocol):
+    """A data set in memory, as `data.datasets.LabeledImages` is one."""
+
+    @property
+    def images(self) -> Tensor:
+        """uint8 [N, C, H, W]."""
+
+    @property
+    def labels(self) -> Tensor:
+        """int64 [N]."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One for each label."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch, ready for the two players.
+
+    Attributes:
+        real: what the discriminator is shown as real, float32 [N, C, S, S] in [-1, 1].
+        condition: what it sees beside real and fake alike (labels, a grey picture), or None.
+        labels: int64 [N], for supervised terms.
+    """
+
+    real: Tensor
+    condition: Tensor | None
+    labels: Tensor
+
+
+class Task(Protocol):
+    """One kind of model: how its batches are made, what it is asked for beside the game, and how it is judged."""
+
+    @property
+    def title(self) -> str:
+        """For people."""
+
+    @property
+    def score(self) -> str:
+        """The key of `evaluate`'s result that picks the best checkpoint."""
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Which way the score goes."""
+
+    def prepare(self, recipe: Recipe, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
+        """uint8 [N, C, H, W] pictures and int64 [N] labels as a batch; `rng` draws augmentations."""
+
+    def inputs(self, recipe: Recipe, batch: Batch, rng: torch.Generator) -> tuple[Tensor, ...]:
+        """What the generator is given for this batch; noise is drawn anew at each call."""
+
+    def supervised(self, batch: Batch, output: Tensor) -> Mapping[str, Tensor]:
+        """Named terms of the generator's loss beside the adversarial one, before their weights."""
+
+    def evaluate(
+        self, recipe: Recipe, generator: nn.Module, held_out: Pictures, count: int, *, seed: int = 0
+    ) -> dict[str, float]:
+        """Metrics on held-out pictures from `count` samples; empty where the recipe names no features."""
+
+    def report(
+        self,
+        recipe: Recipe,
+        generator: nn.Module,
+        training: Pictures,
+        test: Pictures,
+        *,
+        count: int = 10_000,
+        seed: int = 1,
+    ) -> dict[str, Any]:
+        """The full measurement of a finished checkpoint on test pictures, from `count` samples."""
+
+    def sheet(self, recipe: Recipe, generator: nn.Module, held_out: Pictures) -> Image.Image | None:
+        """A picture of samples, from the same noise or the same photos at every call."""

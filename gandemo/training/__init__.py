@@ -1,0 +1,1 @@
+"""Training: the losses, the events, the one loop."""
