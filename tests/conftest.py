@@ -106,9 +106,7 @@ def write_idx() -> Callable[..., dict[str, Path]]:
     Returns the paths by name, such as `"train-images-idx3-ubyte.gz"`; `leave_out` takes such names.
     """
 
-    def write(
-        folder: Path, train: int = 64, test: int = 32, leave_out: Sequence[str] = ()
-    ) -> dict[str, Path]:
+    def write(folder: Path, train: int = 64, test: int = 32, leave_out: Sequence[str] = ()) -> dict[str, Path]:
         folder.mkdir(parents=True, exist_ok=True)
         paths = {}
         for part, count in (("train", train), ("test", test)):
@@ -256,10 +254,7 @@ def chromium_path() -> str:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
-    reason = (
-        "browser tests need Chromium on the PATH; on Debian: "
-        "apt-get install -y --no-install-recommends chromium"
-    )
+    reason = "browser tests need Chromium on the PATH; on Debian: apt-get install -y --no-install-recommends chromium"
     if IN_CI:
         pytest.fail(reason)
     pytest.skip(reason)
@@ -296,9 +291,7 @@ def _watch(context: BrowserContext) -> list[str]:
 
     def outside(url: str) -> bool:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https", "ws", "wss") and not network_guard.is_loopback(
-            parts.hostname
-        )
+        return parts.scheme in ("http", "https", "ws", "wss") and not network_guard.is_loopback(parts.hostname)
 
     def check(kind: str, url: str) -> None:
         if outside(url):
