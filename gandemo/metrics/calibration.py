@@ -34,7 +34,9 @@ class Calibration:
             RequestError: A value is NaN or infinite.
         """
         if not (math.isfinite(self.scale) and math.isfinite(self.offset)):
-            raise RequestError(f"A calibration needs finite values, but it has {self.scale} and {self.offset}.")
+            raise RequestError(
+                f"A calibration needs finite values, but it has {self.scale} and {self.offset}."
+            )
 
     def probability(self, scores: Tensor) -> Tensor:
         """Probability of being real, when real and generated are equally likely beforehand.
@@ -76,10 +78,6 @@ def fit_probability(real_scores: Tensor, fake_scores: Tensor) -> Calibration:
     weight = torch.cat([torch.full_like(real, half / len(real)), torch.full_like(fake, half / len(fake))])
     ridge = torch.tensor([_RIDGE, 0.0], dtype=torch.float64)
 
-    def loss(parameters: Tensor) -> Tensor:
-        misfit = torch.nn.functional.softplus(-sign * (design @ parameters))
-        return (weight * misfit).sum() + (ridge * parameters.square()).sum() / 2
-
     parameters = torch.zeros(2, dtype=torch.float64)
     for _ in range(100):  # about eight are needed
         probability = (design @ parameters).sigmoid()
@@ -87,12 +85,8 @@ def fit_probability(real_scores: Tensor, fake_scores: Tensor) -> Calibration:
         curvature = weight * probability * (1 - probability)
         hessian = design.T @ (curvature[:, None] * design) + torch.diag(ridge)
         step = torch.linalg.solve(hessian, gradient)
-        size = 1.0
-        # A full step may overshoot where the sigmoid saturates; the loss is convex, so a shorter one helps.
-        while size > 1e-6 and loss(parameters - size * step) > loss(parameters):
-            size /= 2
-        parameters = parameters - size * step
-        if step.abs().max() < 1e-10:
+        parameters = parameters - step
+        if step.abs().max() < 1e-9 * (1 + parameters.abs().max()):
             break
     slope, level = parameters[0] / spread, parameters[1]
     return Calibration(scale=float(slope), offset=float(level - slope * mean))
