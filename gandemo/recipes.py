@@ -256,7 +256,7 @@ _OURS = [
         ema=Ema(half_life=40_000, ramp_up=0.05),
         batch_size=64,
         reuse_fakes=True,
-        steps=14_000,
+        steps=10_000,
         log_every=20,
         sample_every=200,
         evaluate_every=500,
@@ -290,7 +290,7 @@ _CLASSIFIERS = [
         ema=Ema(half_life=0),
         augment=("affine",),
         batch_size=128,
-        steps=4_290,
+        steps=3_003,
         evaluate_every=429,
         evaluate_samples=5_000,
         checkpoint_every=429,
@@ -303,7 +303,7 @@ _CLASSIFIERS.append(
             "description": "A small classifier of clothing; its features measure the generators.",
             "dataset": "fashion-mnist",
             "augment": ["flip", "shift"],
-            "steps": 6_435,
+            "steps": 5_148,
         }
     )
 )

@@ -34,9 +34,7 @@ class Calibration:
             RequestError: A value is NaN or infinite.
         """
         if not (math.isfinite(self.scale) and math.isfinite(self.offset)):
-            raise RequestError(
-                f"A calibration needs finite values, but it has {self.scale} and {self.offset}."
-            )
+            raise RequestError(f"A calibration needs finite values, but it has {self.scale} and {self.offset}.")
 
     def probability(self, scores: Tensor) -> Tensor:
         """Probability of being real, when real and generated are equally likely beforehand.
@@ -73,7 +71,7 @@ def fit_probability(real_scores: Tensor, fake_scores: Tensor) -> Calibration:
         return Calibration(0.0, 0.0)
 
     design = torch.stack([(scores - mean) / spread, torch.ones_like(scores)], dim=1)  # [N + M, 2]
-    sign = torch.cat([torch.ones_like(real), -torch.ones_like(fake)])
+    wanted = torch.cat([torch.ones_like(real), torch.zeros_like(fake)])
     half = len(scores) / 2
     weight = torch.cat([torch.full_like(real, half / len(real)), torch.full_like(fake, half / len(fake))])
     ridge = torch.tensor([_RIDGE, 0.0], dtype=torch.float64)
@@ -81,7 +79,7 @@ def fit_probability(real_scores: Tensor, fake_scores: Tensor) -> Calibration:
     parameters = torch.zeros(2, dtype=torch.float64)
     for _ in range(100):  # about eight are needed
         probability = (design @ parameters).sigmoid()
-        gradient = design.T @ (weight * (probability - (sign > 0).double())) + ridge * parameters
+        gradient = design.T @ (weight * (probability - wanted)) + ridge * parameters
         curvature = weight * probability * (1 - probability)
         hessian = design.T @ (curvature[:, None] * design) + torch.diag(ridge)
         step = torch.linalg.solve(hessian, gradient)

@@ -153,18 +153,12 @@ def classification_accuracy_score(
             batch_size is below 1.
     """
     if epochs < 1 or batch_size < 1:
-        raise RequestError(
-            f"epochs and batch_size must be 1 or more, but they are {epochs} and {batch_size}."
-        )
+        raise RequestError(f"epochs and batch_size must be 1 or more, but they are {epochs} and {batch_size}.")
     for pictures, classes, what in ((images, labels, "generated"), (test_images, test_labels, "test")):
         if len(pictures) != len(_checked_labels(classes, f"{what} labels")):
-            raise RequestError(
-                f"There are {len(pictures)} {what} pictures, but {len(classes)} labels for them."
-            )
+            raise RequestError(f"There are {len(pictures)} {what} pictures, but {len(classes)} labels for them.")
         if not pictures.is_floating_point() or not pictures.isfinite().all():
-            raise RequestError(
-                f"The {what} pictures must be floating point in -1..1, without NaN or infinity."
-            )
+            raise RequestError(f"The {what} pictures must be floating point in -1..1, without NaN or infinity.")
 
     # Every device's generator is forked, because manual_seed reaches them all; and a caller that only
     # generates pictures may stand in no_grad or inference_mode, where nothing could be trained.
@@ -176,9 +170,7 @@ def classification_accuracy_score(
         return _accuracy(classifier, test_images, test_labels)
 
 
-def _train_classifier(
-    classifier: nn.Module, images: Tensor, labels: Tensor, epochs: int, batch_size: int
-) -> None:
+def _train_classifier(classifier: nn.Module, images: Tensor, labels: Tensor, epochs: int, batch_size: int) -> None:
     """Train in place, drawing order and dropout from the global random state."""
     device = next(classifier.parameters()).device
     steps = math.ceil(len(images) / batch_size)

@@ -43,9 +43,7 @@ class FeatureStatistics:
         if self.count < 2:
             raise RequestError(f"Feature statistics need at least 2 rows, but they count {self.count}.")
         if not (self.mean.isfinite().all() and self.covariance.isfinite().all()):
-            raise RequestError(
-                "The feature statistics hold NaN or infinity; compute them from finite features."
-            )
+            raise RequestError("The feature statistics hold NaN or infinity; compute them from finite features.")
 
     @classmethod
     def from_features(cls, features: Tensor) -> FeatureStatistics:
@@ -166,9 +164,7 @@ def _checked(features: Tensor, what: str, at_least: int) -> Tensor:
     if len(features) < at_least:
         raise RequestError(f"At least {at_least} rows of {what} are needed, but there are {len(features)}.")
     if not features.isfinite().all():
-        raise RequestError(
-            f"The {what} hold NaN or infinity; look for it in the pictures or the feature network."
-        )
+        raise RequestError(f"The {what} hold NaN or infinity; look for it in the pictures or the feature network.")
     return features.detach().to("cpu", torch.float64)
 
 

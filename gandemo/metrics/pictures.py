@@ -79,9 +79,7 @@ def ssim(a: Tensor, b: Tensor, data_range: float = 1.0) -> Tensor:
     """
     first, second = _checked_pair(a, b, data_range)
     if min(first.shape[2:]) < _WINDOW:
-        raise RequestError(
-            f"SSIM needs pictures of at least 11 x 11 pixels, but these are {list(first.shape[2:])}."
-        )
+        raise RequestError(f"SSIM needs pictures of at least 11 x 11 pixels, but these are {list(first.shape[2:])}.")
     # One picture at a time, since five maps of each are alive at once.
     pairs = zip(torch.split(first, 1), torch.split(second, 1), strict=True)
     return torch.cat([_ssim_map(x, y, data_range).mean(dim=(1, 2, 3)) for x, y in pairs])
@@ -224,9 +222,7 @@ def _checked_images(images: Tensor) -> Tensor:
 def _checked_pair(a: Tensor, b: Tensor, data_range: float) -> tuple[Tensor, Tensor]:
     """Both sides as float64, once they are pictures of one shape."""
     if a.shape != b.shape:
-        raise RequestError(
-            f"Pictures to compare must have one shape, but have {list(a.shape)} and {list(b.shape)}."
-        )
+        raise RequestError(f"Pictures to compare must have one shape, but have {list(a.shape)} and {list(b.shape)}.")
     if not data_range > 0:
         raise RequestError(f"data_range must be above 0, but it is {data_range}.")
     return _checked_images(a), _checked_images(b)
@@ -235,14 +231,10 @@ def _checked_pair(a: Tensor, b: Tensor, data_range: float) -> tuple[Tensor, Tens
 def _rgb(images: Tensor) -> Tensor:
     """The same images, once they are RGB in [0, 1]: other ranges would give wrong figures quietly."""
     if images.shape[1] != 3:
-        raise RequestError(
-            f"RGB pictures [N, 3, H, W] are needed, but these have {images.shape[1]} channels."
-        )
+        raise RequestError(f"RGB pictures [N, 3, H, W] are needed, but these have {images.shape[1]} channels.")
     low, high = float(images.min()), float(images.max())
     if low < -1e-6 or high > 1 + 1e-6:
-        raise RequestError(
-            f"RGB must lie in 0..1, but it reaches from {low:.3g} to {high:.3g}; scale or clip it."
-        )
+        raise RequestError(f"RGB must lie in 0..1, but it reaches from {low:.3g} to {high:.3g}; scale or clip it.")
     return images
 
 
