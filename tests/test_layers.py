@@ -25,7 +25,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("training", "pipeline"),
     ("ship",),
     ("",),
-    ("ui",),
+    ("ui", "bench"),
     ("__main__",),
     ("app",),
 )

@@ -39,6 +39,8 @@ class ResizeGenerator(nn.Module):
         init: name of the initialiser.
         """
         super().__init__()
+        if image_size % 4:
+            raise ValueError(f"image_size {image_size} is no multiple of 4")
         self.base, self.stem = image_size // 4, channels[0]
         self.dense = nn.Linear(latent, self.base**2 * self.stem)
         self.convolutions = nn.ModuleList(

@@ -88,6 +88,8 @@ class TransposedGenerator(nn.Module):
         init: name of the initialiser.
         """
         super().__init__()
+        if image_size % 4:
+            raise ValueError(f"image_size {image_size} is no multiple of 4")
         first, second = channels
         self.base, self.stem = image_size // 4, first
         self.dense = nn.Linear(latent, self.base**2 * first)
@@ -150,6 +152,8 @@ class ConvDiscriminator(nn.Module):
         init: name of the initialiser.
         """
         super().__init__()
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel {kernel} is not odd")
         self.pack = pack
         norm = maybe_spectral_norm(spectral_norm)
         layers: list[nn.Module] = []

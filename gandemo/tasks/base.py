@@ -28,6 +28,12 @@ class Pictures(Protocol):
     def class_names(self) -> tuple[str, ...]:
         """One for each label."""
 
+    def __len__(self) -> int:
+        """How many pictures there are."""
+
+    def take(self, indices: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Pictures uint8 [N, C, S, S] and labels int64 [N]; `rng` draws crops where there are any."""
+
 
 @dataclass(frozen=True)
 class Batch:

@@ -79,26 +79,28 @@ class BatchSource:
         Raises:
         DataError: there are fewer pictures than one batch takes.
         """
-        if len(pictures.labels) < batch_size:
+        if len(pictures) < batch_size:
             raise DataError(
-                f"{len(pictures.labels)} pictures are fewer than a batch of {batch_size}; add pictures or "
-                f"lower batch_size"
+                f"{len(pictures)} pictures are fewer than a batch of {batch_size}; add pictures or lower batch_size"
             )
         self.pictures, self.batch_size, self.seed = pictures, batch_size, seed
         self.drawn = 0
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
 
-    def next(self) -> tuple[Tensor, Tensor]:
-        """uint8 [batch_size, C, H, W] and int64 [batch_size]; what is left over at an epoch's end is skipped."""
-        each = len(self.pictures.labels) // self.batch_size
+    def next(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """uint8 [batch_size, C, H, W] and int64 [batch_size]; what is left over at an epoch's end is skipped.
+
+        `rng` draws crops, where the pictures are larger than what the networks work on.
+        """
+        each = len(self.pictures) // self.batch_size
         epoch, index = divmod(self.drawn, each)
         if epoch != self._epoch:
             order = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            self._order, self._epoch = torch.randperm(len(self.pictures.labels), generator=order), epoch
+            self._order, self._epoch = torch.randperm(len(self.pictures), generator=order), epoch
         self.drawn += 1
         chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.pictures.images[chosen], self.pictures.labels[chosen]
+        return self.pictures.take(chosen, rng)
 
 
 class Trainer:
@@ -147,7 +149,7 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
     def _batch(self) -> Batch:
-        images, labels = self.source.next()
+        images, labels = self.source.next(self.rng)
         return self.task.prepare(self.recipe, images.to(self.device), labels.to(self.device), self.rng)
 
     def _generate(self, batch: Batch) -> Tensor:
