@@ -214,6 +214,7 @@ def _save_weights(network: nn.Module, path: Path, half: bool) -> None:
             tensor = shrunk if bool(torch.isfinite(shrunk).all()) else tensor
         state[name] = tensor
     save_file(state, path)
+    path.chmod(0o644)  # safetensors writes for the owner alone, but a server may run as somebody else
 
 
 @contextmanager

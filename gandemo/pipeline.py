@@ -141,8 +141,8 @@ class Pipeline:
     ) -> npt.NDArray[np.float64]:
         """What the discriminator thinks: the probability that each picture is real, float64 [N].
 
-        A discriminator trained with cross-entropy says so itself; a critic's score is turned into a probability by the
-        calibration measured on real test pictures and generated ones (Platt scaling, in metrics.json).
+        Its logit, or a critic's score, is turned into a probability by the calibration measured on real test pictures
+        and generated ones (Platt scaling, in metrics.json); 0.5 means undecided.
 
         Args:
             images: uint8 [N, 28, 28].

@@ -60,8 +60,8 @@ def card(name: str, recipe: Recipe, metrics: Mapping[str, Any], command: str) ->
         f"| licence of the data | {data.licence} |",
         "| licence of the weights | Apache-2.0 |",
         f"| training | {training['step']:,} steps of {recipe.batch_size} pictures ({training['images']:,}), "
-        f"{minutes:.1f} minutes, {training['precision']}, {training['threads']} thread{'s' if training['threads'] > 1 else ''} |",
-        f"| machine | {metrics['machine']} |",
+        f"{minutes:.1f} minutes, {training['precision']} |",
+        f"| machine | {metrics['machine']}; {training['threads']} of them in use |",
         f"| parameters | {', '.join(f'{player} {count:,}' for player, count in metrics['parameters'].items())} |",
         "",
         "## Measured",

@@ -36,7 +36,6 @@ class GanLoss:
         threshold: the logit above which the discriminator calls a picture real.
         uses_targets: label smoothing and label noise have an effect.
         relativistic: the generator's loss compares with real samples.
-        is_probability: sigmoid(logit) is the discriminator's own probability of real.
     """
 
     discriminator: Callable[[Tensor, Tensor, Targets], Tensor]
@@ -44,7 +43,6 @@ class GanLoss:
     threshold: float = 0.0
     uses_targets: bool = False
     relativistic: bool = False
-    is_probability: bool = False
 
 
 def _bce_discriminator(real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
@@ -87,7 +85,7 @@ def _relativistic_generator(real: Tensor | None, fake: Tensor) -> Tensor:
 
 GAN_LOSSES: dict[str, GanLoss] = {
     # Goodfellow et al. 2014 (arXiv:1406.2661), the generator's loss in its non-saturating form
-    "bce": GanLoss(_bce_discriminator, _bce_generator, uses_targets=True, is_probability=True),
+    "bce": GanLoss(_bce_discriminator, _bce_generator, uses_targets=True),
     # Mao et al. 2017 (arXiv:1611.04076)
     "lsgan": GanLoss(_least_squares_discriminator, _least_squares_generator, threshold=0.5, uses_targets=True),
     # Arjovsky et al. 2017 (arXiv:1701.07875); with loss.clip or loss.gradient_penalty
