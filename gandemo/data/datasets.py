@@ -147,24 +147,38 @@ def idx_loader(
     """
 
     def read(split: Split) -> LabeledImages:
-        stems = _STEMS["test" if split == "test" else "train"]
         home = data_home()
         fetched = home / torchvision_name / "raw"
-        for folder in (home / name, fetched, *elsewhere):
-            paths = [_find(folder, stem) for stem in stems]
-            if not any(paths):
-                continue
-            missing = [stem for stem, path in zip(stems, paths, strict=True) if path is None]
-            if missing:
-                raise DataError(f"{folder} lacks {missing[0]}.gz; put all four idx files of {name} there or none")
-            images, labels = (
-                _read_idx(path, digests.get(stem)) for stem, path in zip(stems, paths, strict=True) if path is not None
-            )
-            return _part(_labeled(images, labels, class_names, folder), split)
-        _fetch(name, torchvision_name, home)
-        return read(split)
+        folders = (home / name, fetched, *elsewhere)
+        found = _search(name, folders, fetched)
+        if found is None:
+            _fetch(name, torchvision_name, home)
+            found = _search(name, folders, fetched)
+        if found is None:
+            raise _nowhere(name, home)
+        folder, files = found
+        stems = _STEMS["test" if split == "test" else "train"]
+        images, labels = (_read_idx(files[stem], digests.get(stem)) for stem in stems)
+        return _part(_labeled(images, labels, class_names, folder), split)
 
     return read
+
+
+def _search(name: str, folders: tuple[Path, ...], fetched: Path) -> tuple[Path, dict[str, Path]] | None:
+    """The first folder that holds all four files, and those files by stem.
+
+    Raises:
+        DataError: a folder holds some of them only; in `fetched`, that is a download to be taken up again.
+    """
+    stems = [stem for pair in _STEMS.values() for stem in pair]
+    for folder in folders:
+        files = {stem: path for stem in stems if (path := _find(folder, stem))}
+        if len(files) == len(stems):
+            return folder, files
+        if files and folder != fetched:
+            missing = next(stem for stem in stems if stem not in files)
+            raise DataError(f"{folder} lacks {missing}.gz; put all four idx files of {name} there or none")
+    return None
 
 
 def _labeled(
@@ -203,11 +217,14 @@ def _fetch(name: str, torchvision_name: str, home: Path) -> None:
     try:
         getattr(datasets, torchvision_name)(str(home), download=True)
     except (OSError, RuntimeError):
-        source = DATASETS[name].source
-        raise DataError(
-            f"{name} is neither in {home / name} nor could it be fetched; download its four idx .gz files from "
-            f"{source} into {home / name} and try again"
-        ) from None
+        raise _nowhere(name, home) from None
+
+
+def _nowhere(name: str, home: Path) -> DataError:
+    return DataError(
+        f"{name} is neither in {home / name} nor could it be fetched; download its four idx .gz files from "
+        f"{DATASETS[name].source} into {home / name} and try again"
+    )
 
 
 _MNIST_NAMES = tuple(str(digit) for digit in range(10))
