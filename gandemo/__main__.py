@@ -49,14 +49,14 @@ def serve(
     auth: Annotated[str | None, typer.Option(help="USER:PASSWORD, asked of every visitor.")] = None,
 ) -> None:
     """Start the page, the same as `python app.py`."""
-    from gandemo.ui.app import launch
-
     credentials = None
     if auth is not None:
         user, colon, password = auth.partition(":")
         if not colon or not user or not password:
             raise RequestError("--auth takes USER:PASSWORD")
         credentials = (user, password)
+    from gandemo.ui.app import launch
+
     launch(host=host, port=port, share=share, auth=credentials)
 
 
@@ -316,6 +316,7 @@ def publish(
     name: Annotated[str, typer.Argument(help="The folder in checkpoints/ that it becomes.")],
 ) -> None:
     """Measure a run's best checkpoint (or any other) and lay it into checkpoints/NAME, with its card."""
+    _check_publish(name)
     _publish(checkpoint, name)
 
 

@@ -21,8 +21,11 @@ from gandemo.recipes import RECIPES
 from gandemo.ship.card import card
 from gandemo.tasks import task_of
 
+# as many as there are test pictures, so that both sides of a distance are estimated equally well
+SAMPLES = 10_000
 
-def evaluate(source: checkpoint.Checkpoint, *, samples: int = 10_000, seed: int = 1) -> dict[str, Any]:
+
+def evaluate(source: checkpoint.Checkpoint, *, samples: int | None = None, seed: int = 1) -> dict[str, Any]:
     """The full measurement of a checkpoint on its data set's test pictures; see the task's `report`.
 
     Raises:
@@ -30,7 +33,7 @@ def evaluate(source: checkpoint.Checkpoint, *, samples: int = 10_000, seed: int 
     """
     recipe = source.recipe
     training, test = datasets.load(recipe.dataset, "train"), datasets.load(recipe.dataset, "test")
-    return task_of(recipe.task).report(recipe, source.generator(), training, test, count=samples, seed=seed)
+    return task_of(recipe.task).report(recipe, source.generator(), training, test, count=samples or SAMPLES, seed=seed)
 
 
 def publish(source: checkpoint.Checkpoint, name: str, *, root: Path | None = None) -> checkpoint.Checkpoint:

@@ -1,0 +1,38 @@
+"""The measurements run on tiny recipes; what they find is no matter of a test."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from gandemo import bench
+from gandemo.recipes import RECIPES
+from gandemo.tasks import digits
+from tests import tiny
+
+
+def test_the_loop_and_the_bare_loop_train_the_same_networks(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    tiny.add_dataset(monkeypatch)
+    for name in ("digits", "vanilla", "selu"):
+        ratio = bench.loop_ratio(tiny.TINY[name], rounds=1, seconds=0.05)
+        assert ratio > 0
+        assert math.isfinite(ratio)
+
+
+def test_a_quick_training_is_measured_from_its_last_checkpoint(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    tiny.add_dataset(monkeypatch)
+    digits.features_of.cache_clear()
+    tiny.save(home / "checkpoints" / "tiny-classifier", tiny.TINY["classifier"])
+    monkeypatch.setitem(RECIPES, "tiny-digits", tiny.DIGITS.with_settings({"features": "tiny-classifier"}))
+    monkeypatch.setattr("gandemo.ship.publish.SAMPLES", 60)
+    rows = list(bench.quick("tiny-digits", minutes=1 / 60, bound="< 10"))
+    assert [set(row) for row in rows] == [{"what", "value", "unit", "bound"}] * 4
+    assert rows[0]["what"] == "tiny-digits after 0.0166667 minutes (6 steps): Fréchet distance"
+    assert rows[0]["bound"] == "< 10"
+
+
+def test_every_row_says_what_it_measures() -> None:
+    assert set(bench.BENCHES) >= {"loop", "generate", "start", "quick-digits"}
+    assert all(entry.title for entry in bench.BENCHES.values())
