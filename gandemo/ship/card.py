@@ -60,7 +60,7 @@ def card(name: str, recipe: Recipe, metrics: Mapping[str, Any], command: str) ->
         f"| licence of the data | {data.licence} |",
         "| licence of the weights | Apache-2.0 |",
         f"| training | {training['step']:,} steps of {recipe.batch_size} pictures ({training['images']:,}), "
-        f"{minutes:.1f} minutes, {training['precision']} |",
+        f"{minutes:.1f} minutes by the clock, {training['precision']} |",
         f"| machine | {metrics['machine']}; {training['threads']} of them in use |",
         f"| parameters | {', '.join(f'{player} {count:,}' for player, count in metrics['parameters'].items())} |",
         "",
@@ -115,3 +115,31 @@ def _number(key: str, value: float | None) -> str:
     if key in ("agreement", "accuracy", "classification_accuracy_score", "smallest_class", "largest_class"):
         return f"{100 * value:.2f} %"
     return f"{value:.3f}"
+
+
+def overview(entries: Mapping[str, tuple[Recipe, Mapping[str, Any]]]) -> str:
+    """A Markdown table of measured digit checkpoints, the best of each data set first.
+
+    Args:
+        entries: name to recipe and metrics.
+    """
+    lines = [
+        "| checkpoint | data | Fréchet distance | real pictures | coverage | as asked | pictures seen | parameters |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    measured = [
+        (name, recipe, metrics)
+        for name, (recipe, metrics) in entries.items()
+        if "generated" in metrics.get("evaluation", {})
+    ]
+    for name, recipe, metrics in sorted(
+        measured, key=lambda entry: (entry[1].dataset != "mnist", entry[2]["evaluation"]["generated"]["frechet"])
+    ):
+        made, real = metrics["evaluation"]["generated"], metrics["evaluation"]["real"]
+        share, asked = made["coverage"] / real["coverage"], _number("agreement", made.get("agreement"))
+        lines.append(
+            f"| [`{name}`](checkpoints/{name}) | {recipe.dataset} | {made['frechet']:.2f} | {real['frechet']:.2f} | "
+            f"{100 * share:.0f} % of real | {asked} | {metrics['training']['images']:,} | "
+            f"{metrics['parameters']['generator']:,} |"
+        )
+    return "\n".join(lines) + "\n"

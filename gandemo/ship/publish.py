@@ -69,7 +69,7 @@ def publish(source: checkpoint.Checkpoint, name: str, *, root: Path | None = Non
             folder,
             metrics=metrics,
             preview=task_of(recipe.task).sheet(recipe, written.generator(), datasets.load(recipe.dataset, "test")),
-            card=card(name, recipe, metrics, command(recipe, metrics, name)),
+            card=card(name, recipe, metrics, command(recipe, name)),
         )
     return checkpoint.Checkpoint(path, recipe, metrics)
 
@@ -97,7 +97,7 @@ def calibrate(source: checkpoint.Checkpoint, *, count: int = 2_000, seed: int = 
     return {"scale": fitted.scale, "offset": fitted.offset}
 
 
-def command(recipe: Recipe, metrics: Mapping[str, Any], name: str) -> str:
+def command(recipe: Recipe, name: str) -> str:
     """The one command that makes the checkpoint again: the named recipe, and what differs from it."""
     base = RECIPES.get(recipe.name)
     changes = "" if base is None else "".join(f" --set {key}={value}" for key, value in _changes(base, recipe))

@@ -98,8 +98,8 @@ def test_names_that_leave_the_folder_are_refused(published: checkpoint.Checkpoin
 def test_the_command_names_what_differs() -> None:
     base = RECIPES["digits"]
     changed = base.with_settings({"batch_size": 32, "generator.args.channels": [64, 32, 16]})
-    assert publishing.command(base, {}, "digits") == "python -m gandemo train digits --publish digits"
-    said = publishing.command(changed, {}, "mine")
+    assert publishing.command(base, "digits") == "python -m gandemo train digits --publish digits"
+    said = publishing.command(changed, "mine")
     pairs = [word for word in said.split() if "=" in word]
     from gandemo.recipe import parse_settings
 

@@ -1,0 +1,41 @@
+"""What the README and the checkpoints say is what was measured."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gandemo import checkpoint
+from gandemo.recipes import RECIPES
+from gandemo.ship.card import card, overview
+from gandemo.ship.publish import command
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = sorted(path.parent for path in (ROOT / "checkpoints").glob("*/recipe.json"))
+
+
+def test_the_table_in_the_readme_is_the_measured_one() -> None:
+    found = [checkpoint.load(path) for path in SHIPPED]
+    table = overview({entry.path.name: (entry.recipe, entry.metrics) for entry in found})
+    assert table in (ROOT / "README.md").read_text(encoding="utf-8"), f"put this table into README.md:\n{table}"
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda path: path.name)
+def test_a_shipped_card_is_made_from_its_own_recipe_and_metrics(folder: Path) -> None:
+    found = checkpoint.load(folder)
+    made = card(folder.name, found.recipe, found.metrics, command(found.recipe, folder.name))
+    assert (folder / "README.md").read_text(encoding="utf-8") == made
+    assert found.recipe.name in RECIPES
+
+
+def test_every_file_the_readme_shows_is_there() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text(encoding="utf-8")):
+        assert (ROOT / target).exists(), target
+
+
+def test_all_that_ships_stays_under_80_mb() -> None:
+    size = sum(path.stat().st_size for path in (ROOT / "checkpoints").rglob("*") if path.is_file())
+    assert size < 80 * 2**20
+    assert {"digits", "fashion", "vanilla", "dense", "conv", "selu", "wgan-gp", "cgan"} <= {p.name for p in SHIPPED}
