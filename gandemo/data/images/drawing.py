@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from gandemo.data.images.pixels import Pixels
-from gandemo.errors import DataError, RequestError
+from gandemo.errors import RequestError
 
 _NOTHING_DRAWN = "nothing is drawn yet: draw a digit with the brush first"
 
@@ -55,19 +53,3 @@ def drawing_to_digit(drawing: npt.NDArray[np.generic]) -> Pixels:
     digit = np.zeros((28, 28), np.uint8)
     digit[top : top + size[1], left : left + size[0]] = small.round().astype(np.uint8)
     return digit
-
-
-def read_drawing(path: Path) -> Pixels:
-    """A drawn picture from a file, reduced to at most 560 pixels a side: grey [H, W], or [H, W, 4] with its alpha.
-
-    Raises:
-        DataError: it is no picture, is damaged, or has more than 50 million pixels.
-    """
-    try:
-        with Image.open(path) as picture:
-            if picture.width * picture.height > 50_000_000:
-                raise DataError(f"{path.name} has {picture.width} × {picture.height} pixels; send a smaller picture")
-            picture.thumbnail((560, 560))
-            return np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "L"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise DataError(f"{path.name} is no picture that can be read; send a PNG or JPEG") from None

@@ -1,0 +1,1 @@
+"""The page: one file a tab; callbacks parse, call, show. Importing it loads no torch."""

@@ -1,0 +1,226 @@
+"""Which checkpoints the page offers, read from their JSON files alone: the page is up before torch is."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from gandemo.errors import RecipeError, RequestError
+from gandemo.recipe import Recipe
+
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
+MAX_JSON_BYTES = 4 * 2**20
+_TITLES = {"mnist": "MNIST digits", "fashion-mnist": "Fashion-MNIST"}
+
+# metrics.json's key, the name for people, what it tells, whether lower is better, whether it is a share
+_FIGURES = (
+    ("frechet", "Fréchet distance", "how far from real pictures as a whole; lower is better", True, False),
+    ("agreement", "Read as asked", "share that a classifier reads as the class asked for", False, True),
+    ("precision", "Precision", "share that looks real", False, True),
+    ("recall", "Recall", "share of the real variety that it can make", False, True),
+    ("coverage", "Coverage", "share of real pictures with a look-alike nearby", False, True),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A checkpoint folder, before its weights are read.
+
+    Attributes:
+        name: the folder's name.
+        path: the folder.
+        recipe: what trained it.
+        metrics: what was measured; empty where nothing was.
+    """
+
+    name: str
+    path: Path
+    recipe: Recipe
+    metrics: dict[str, Any]
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name for people."""
+        return _TITLES.get(self.recipe.dataset, self.recipe.dataset)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that can be asked for; empty without classes."""
+        names = self.metrics.get("class_names")
+        if isinstance(names, list) and len(names) == self.recipe.classes:
+            return tuple(str(name) for name in names)
+        return tuple(str(index) for index in range(self.recipe.classes))
+
+    @property
+    def has_judge(self) -> bool:
+        """Whether its discriminator can be asked."""
+        return isinstance(self.metrics.get("calibration"), dict) and (self.path / "discriminator.safetensors").is_file()
+
+    def figure(self, key: str, side: str = "generated") -> float | None:
+        """One measured figure of this checkpoint, or of as many real pictures (`side="real"`)."""
+        evaluation = self.metrics.get("evaluation")
+        figures = evaluation.get(side) if isinstance(evaluation, dict) else None
+        value = figures.get(key) if isinstance(figures, dict) else None
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def entries(task: str) -> list[Entry]:
+    """The checkpoints of a task: ours first, then by Fréchet distance. A damaged one is left out."""
+    found: dict[str, Entry] = {}
+    for root in (Path(os.environ.get("GANDEMO_HOME", ".")).absolute() / "checkpoints", SHIPPED):
+        for file in sorted(root.glob("*/recipe.json")):
+            name = file.parent.name
+            if name in found or name.startswith(".") or not (file.parent / "generator.safetensors").is_file():
+                continue
+            entry = _read(file.parent)
+            if entry is not None:
+                found[name] = entry
+    return sorted((entry for entry in found.values() if entry.recipe.task == task), key=_rank)
+
+
+def _rank(entry: Entry) -> tuple[bool, bool, float, str]:
+    frechet = entry.figure("frechet")
+    return entry.name != entry.recipe.task, entry.recipe.source != "gandemo", frechet or math.inf, entry.name
+
+
+def find(name: object, task: str) -> Entry:
+    """The entry of that name; only names in the catalogue are ever opened.
+
+    Raises:
+        RequestError: there is none.
+    """
+    known = entries(task)
+    for entry in known:
+        if entry.name == name:
+            return entry
+    if not known:
+        raise RequestError(f"there is no checkpoint for {task} yet; train one: python -m gandemo train {task}")
+    names = ", ".join(entry.name for entry in known)
+    raise RequestError(f"there is no checkpoint {str(name)[:60]!r}; choose one of {names}")
+
+
+def _read(folder: Path) -> Entry | None:
+    stamps = []
+    for name in ("recipe.json", "metrics.json"):
+        try:
+            stamps.append((folder / name).stat().st_mtime_ns)
+        except OSError:
+            stamps.append(0)
+    return _read_cached(folder, tuple(stamps))
+
+
+@lru_cache(maxsize=256)
+def _read_cached(folder: Path, _: tuple[int, ...]) -> Entry | None:
+    try:
+        recipe = Recipe.from_file(folder / "recipe.json")
+        file = folder / "metrics.json"
+        small = file.is_file() and file.stat().st_size <= MAX_JSON_BYTES
+        metrics = json.loads(file.read_text(encoding="utf-8")) if small else {}
+    except (RecipeError, OSError, ValueError, RecursionError):
+        return None
+    return Entry(folder.name, folder, recipe, metrics if isinstance(metrics, dict) else {})
+
+
+def cards(task: str) -> list[dict[str, Any]]:
+    """What the page shows of each checkpoint: name, text, facts and a strip of its samples."""
+    shown = []
+    for entry in entries(task):
+        frechet = entry.figure("frechet")
+        measured = [] if frechet is None else [f"Fréchet distance {_short(frechet)}"]
+        shown.append(
+            {
+                "name": entry.name,
+                "text": entry.recipe.description,
+                "facts": [entry.dataset, *measured],
+                "strip": _strip(entry.path / "preview.png"),
+            }
+        )
+    return shown
+
+
+def _strip(preview: Path) -> str | None:
+    try:
+        return _strip_cached(preview, preview.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _strip_cached(preview: Path, _: int) -> str | None:
+    """The first row of a contact sheet of 28×28 pictures with gaps of 2, as a data URL."""
+    try:
+        with Image.open(preview, formats=["PNG"]) as sheet:
+            if sheet.width % 30 != 28 or sheet.width > 1198 or sheet.height < 28:
+                return None
+            row = sheet.convert("L").crop((0, 0, min(sheet.width, 298), 28))
+    except (OSError, ValueError, SyntaxError):
+        return None
+    return data_url(row)
+
+
+def preview(folder: Path) -> str | None:
+    """A checkpoint's contact sheet as it stands in its folder, if it has the form of the page's first wall."""
+    try:
+        raw = (folder / "preview.png").read_bytes()
+        with Image.open(io.BytesIO(raw), formats=["PNG"]) as sheet:
+            fits = sheet.width == 298 and sheet.height <= 298
+    except (OSError, ValueError, SyntaxError):
+        return None
+    return "data:image/png;base64," + base64.b64encode(raw).decode("ascii") if fits else None
+
+
+def data_url(image: Image.Image) -> str:
+    """A picture as a PNG that a page can show without asking for it again."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def figures(chosen: Iterable[Entry]) -> dict[str, Any]:
+    """A table of what was measured of one or more checkpoints, next to real pictures."""
+    shown = list(chosen)
+    rows = []
+    for key, name, explanation, lower, is_share in _FIGURES:
+        values = [entry.figure(key) for entry in shown]
+        if not any(value is not None for value in values):
+            continue
+        known = [value for value in values if value is not None]
+        best = min(known) if lower else max(known)
+        truth = next((value for entry in shown if (value := entry.figure(key, "real")) is not None), None)
+        texts = ["–" if value is None else _percent(value) if is_share else _short(value) for value in values]
+        real = "–" if truth is None else _percent(truth) if is_share else _short(truth)
+        better = len(shown) > 1 and len(set(known)) == len(shown)
+        rows.append(
+            {
+                "name": name,
+                "help": explanation,
+                "values": [*texts, real],
+                "best": values.index(best) if better else -1,
+            }
+        )
+    notes = [f"{entry.name} was not measured yet." for entry in shown if entry.figure("frechet") is None]
+    evaluations = [entry.metrics["evaluation"] for entry in shown if entry.figure("frechet") is not None]
+    if len({str(one.get("reference")) for one in evaluations}) > 1:
+        notes.append("Measured on different data sets, so the figures can't be compared with each other.")
+    elif evaluations and isinstance(evaluations[0].get("samples"), int):
+        reference = evaluations[0].get("reference", "real ones")
+        notes.append(f"From {evaluations[0]['samples']:,} pictures against {reference}.")
+    return {"columns": [*(entry.name for entry in shown), "real"], "rows": rows, "notes": notes}
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share > 0.9 else f"{100 * share:.0f} %"

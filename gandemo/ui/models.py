@@ -1,0 +1,72 @@
+"""The models in memory, and the one way from a callback's error to a sentence on the page."""
+
+from __future__ import annotations
+
+import functools
+import html
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import gradio as gr
+
+from gandemo.errors import GanDemoError
+from gandemo.ui import catalog
+
+if TYPE_CHECKING:
+    from gandemo.pipeline import Pipeline
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+KEPT = 4
+# Events that run a model share this queue, so that many visitors wait in turn instead of slowing each other down.
+QUEUE = "model"
+
+_log = logging.getLogger("gandemo")
+_loaded: OrderedDict[tuple[Path, int], Pipeline] = OrderedDict()
+_lock = threading.Lock()
+
+
+def pipeline(name: object, task: str) -> Pipeline:
+    """The checkpoint of that name, loaded; the last few stay in memory.
+
+    Raises:
+        GanDemoError: the catalogue has no such checkpoint, or it is damaged.
+    """
+    from gandemo.pipeline import Pipeline  # at first use: it loads torch
+
+    entry = catalog.find(name, task)
+    key = (entry.path, (entry.path / "generator.safetensors").stat().st_mtime_ns)
+    with _lock:
+        if key not in _loaded:
+            _loaded[key] = Pipeline.from_pretrained(entry.path)
+            while len(_loaded) > KEPT:
+                _loaded.popitem(last=False)
+        _loaded.move_to_end(key)
+        return _loaded[key]
+
+
+def calm(callback: Callable[P, R]) -> Callable[P, R]:
+    """A callback whose errors reach the page as one sentence; what was not foreseen is logged in full."""
+
+    @functools.wraps(callback)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return callback(*args, **kwargs)
+        except GanDemoError as error:
+            message = str(error)
+            title = "That did not work"
+        except gr.Error:
+            raise
+        except Exception:
+            _log.exception("%s failed", callback.__name__)
+            message = "Something went wrong here, and the server's log says what. Please try again."
+            title = "Unexpected"
+        sentence = html.escape(message[:1].upper() + message[1:], quote=False)
+        raise gr.Error(sentence, title=title, print_exception=False)
+
+    return call

@@ -1,0 +1,32 @@
+// Checkpoints as a row of cards; each is a radio button, so arrow keys and screen readers work as they do elsewhere.
+const { make } = window.gandemo;
+const group = element.querySelector("fieldset");
+
+function draw() {
+  const legend = make("legend", {}, props.legend);
+  const cards = (props.choices || []).map((choice) => {
+    const input = make("input", {
+      type: "radio", name: props.group, value: choice.name, checked: choice.name === props.value,
+      onchange: () => {
+        props.value = choice.name;
+        trigger("input");
+      },
+    });
+    const strip = choice.strip
+      ? make("img", { src: choice.strip, alt: "", class: "gd-card-strip" })
+      : make("span", { class: "gd-card-strip gd-card-empty" });
+    return make("label", { class: "gd-card", title: choice.text }, input, strip,
+      make("span", { class: "gd-card-title" }, choice.name),
+      make("span", { class: "gd-card-facts" }, choice.facts.map((fact) => make("span", {}, fact))));
+  });
+  const empty = cards.length ? [] : [make("p", { class: "gd-note" }, props.empty)];
+  group.replaceChildren(legend, make("div", { class: "gd-cards" }, cards, empty));
+}
+
+function mark() {
+  for (const input of group.querySelectorAll("input")) input.checked = input.value === props.value;
+}
+
+draw();
+watch(["choices"], draw);
+watch("value", mark);

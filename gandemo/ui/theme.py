@@ -1,0 +1,102 @@
+"""Colours and type of the page: built-in fonts only, so that nothing is asked of anybody outside."""
+
+from __future__ import annotations
+
+import gradio as gr
+from gradio.themes.utils import colors
+
+# The forger's orange acts, the inspector's teal judges; paper by day, ink by night.
+FORGER = colors.Color(
+    name="forger",
+    c50="#fff4ed",
+    c100="#ffe6d5",
+    c200="#fecaaa",
+    c300="#fda574",
+    c400="#fb7a3c",
+    c500="#e85d16",
+    c600="#c2410c",
+    c700="#a1350c",
+    c800="#812d12",
+    c900="#6a2812",
+    c950="#3a1106",
+)
+INK = colors.Color(
+    name="ink",
+    c50="#faf8f4",
+    c100="#f1eee7",
+    c200="#e3dfd5",
+    c300="#cbc6ba",
+    c400="#a09b93",
+    c500="#75716d",
+    c600="#575459",
+    c700="#3c3a45",
+    c800="#25242e",
+    c900="#18181f",
+    c950="#101015",
+)
+
+
+def theme() -> gr.themes.Base:
+    """The theme, in light and dark."""
+    return gr.themes.Base(
+        primary_hue=FORGER,
+        secondary_hue=colors.teal,
+        neutral_hue=INK,
+        radius_size=gr.themes.sizes.radius_lg,
+        font=["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+    ).set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        body_text_color="*neutral_800",
+        body_text_color_dark="*neutral_100",
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
+        background_fill_primary="white",
+        background_fill_primary_dark="*neutral_900",
+        block_background_fill="transparent",
+        block_background_fill_dark="transparent",
+        block_border_width="0px",
+        block_shadow="none",
+        block_label_text_weight="600",
+        block_title_text_weight="600",
+        block_title_text_color="*neutral_800",
+        block_title_text_color_dark="*neutral_100",
+        block_info_text_color="*neutral_500",
+        block_info_text_color_dark="*neutral_400",
+        block_padding="0px",
+        border_color_primary="*neutral_200",
+        border_color_primary_dark="*neutral_800",
+        input_background_fill="*neutral_50",
+        input_background_fill_dark="*neutral_950",
+        input_border_color="*neutral_300",
+        input_border_color_dark="*neutral_700",
+        input_border_width="1px",
+        input_border_color_focus="*primary_600",
+        input_border_color_focus_dark="*primary_400",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_400",
+        button_primary_background_fill_hover_dark="*primary_300",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="*primary_950",
+        button_secondary_background_fill="white",
+        button_secondary_background_fill_hover="*neutral_100",
+        button_secondary_background_fill_dark="*neutral_800",
+        button_secondary_background_fill_hover_dark="*neutral_700",
+        button_secondary_border_color="*neutral_300",
+        button_secondary_border_color_dark="*neutral_700",
+        button_border_width="1px",
+        button_large_text_weight="650",
+        checkbox_label_background_fill="white",
+        checkbox_label_background_fill_dark="*neutral_900",
+        checkbox_label_background_fill_selected="*primary_600",
+        checkbox_label_background_fill_selected_dark="*primary_400",
+        checkbox_label_text_color_selected="white",
+        checkbox_label_text_color_selected_dark="*primary_950",
+        checkbox_label_border_width="1px",
+        checkbox_label_border_color="*neutral_300",
+        checkbox_label_border_color_dark="*neutral_700",
+        slider_color="*primary_600",
+        slider_color_dark="*primary_400",
+    )
