@@ -124,7 +124,7 @@ _ARTICLES = [
         discriminator_optimizer=Optimizer(name="rmsprop", lr=1e-3, alpha=0.9, eps=1e-7),
         ema=_NO_EMA,
         batch_size=32,
-        steps=6_000,
+        steps=4_000,
         log_every=50,
         sample_every=500,
         evaluate_every=500,
