@@ -1,7 +1,7 @@
 """The data sets by name: where they are looked for, where they come from, and under which licence.
 
 A data set is looked for in `GANDEMO_DATA` first, then where the package or the system carries it, and fetched from
-its public source only when it is nowhere.
+its public source only when it is nowhere. Photos may also be named by their path: a folder, a zip or a tar.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
+from gandemo.data.photos import ARCHIVES, Photos, Split, is_source, load_photos
 from gandemo.errors import DataError
 
-Split = Literal["train", "validation", "test"]
+SAMPLES = Path(__file__).resolve().parent / "samples"
 
 # what picks the best checkpoint is neither trained on nor reported on: the last pictures of the training files
 VALIDATION = 5_000
@@ -73,7 +73,7 @@ class Dataset:
     licence: str
     source: str
     class_names: tuple[str, ...]
-    load: Callable[[Split], LabeledImages]
+    load: Callable[[Split], LabeledImages | Photos]
 
 
 def data_home() -> Path:
@@ -82,20 +82,52 @@ def data_home() -> Path:
     return Path(chosen) if chosen else Path(os.environ.get("GANDEMO_HOME", ".")) / "data"
 
 
-def load(name: str, split: Split) -> LabeledImages:
-    """A split of a named data set; the last few stay in memory, since a run reads each of them again and again.
+def find(name: str) -> Dataset:
+    """The data set of a name, or the photos at a path.
+
+    Raises:
+        DataError: it is neither.
+    """
+    if name in DATASETS:
+        return DATASETS[name]
+    path = Path(name)
+    if not is_source(path):
+        raise DataError(
+            f"there is no data set {name!r}; known: {', '.join(DATASETS)}, or a path to a folder, zip or tar of photos"
+        )
+    return Dataset(
+        title=f"photos in {path.name}",
+        licence="as stated there, if it is",
+        source=path.name,
+        class_names=(),
+        load=lambda split: load_photos(path, split),
+    )
+
+
+def load(name: str, split: Split) -> LabeledImages | Photos:
+    """A split of a data set; the last few stay in memory, since a run reads each of them again and again.
+
+    Args:
+        name: in `DATASETS`, or the path of a folder, a zip or a tar of photos.
+        split: which part.
 
     Raises:
         DataError: the name is unknown, or the files are missing or damaged.
     """
-    if name not in DATASETS:
-        raise DataError(f"there is no data set {name!r}; known: {', '.join(DATASETS)}")
+    find(name)
     return _load_cached(name, split, data_home().absolute())
 
 
 @lru_cache(maxsize=4)
-def _load_cached(name: str, split: Split, home: Path) -> LabeledImages:
-    return DATASETS[name].load(split)
+def _load_cached(name: str, split: Split, home: Path) -> LabeledImages | Photos:
+    return find(name).load(split)
+
+
+def _own_or_sample(split: Split) -> Photos:
+    """The photos in `GANDEMO_DATA`, else the few that the package carries."""
+    home = data_home() / "photos"
+    candidates = (home, *(home.with_name(home.name + suffix) for suffix in ARCHIVES))
+    return load_photos(next((path for path in candidates if is_source(path)), SAMPLES / "photos"), split)
 
 
 def _read_idx(path: Path, digest: str | None) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -260,7 +292,7 @@ DATASETS: dict[str, Dataset] = {
         "CC BY-SA 3.0, as commonly stated (Yann LeCun, Corinna Cortes, Christopher J. C. Burges)",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
         _MNIST_NAMES,
-        idx_loader("mnist", _MNIST_NAMES, MNIST_DIGESTS, (Path(__file__).parent / "samples" / "mnist",), "MNIST"),
+        idx_loader("mnist", _MNIST_NAMES, MNIST_DIGESTS, (SAMPLES / "mnist",), "MNIST"),
     ),
     "fashion-mnist": Dataset(
         "Fashion-MNIST: 70,000 pieces of clothing",
@@ -274,5 +306,12 @@ DATASETS: dict[str, Dataset] = {
             (Path("/usr/share/datasets/fashion-mnist"),),
             "FashionMNIST",
         ),
+    ),
+    "photos": Dataset(
+        "Photos: your own in GANDEMO_DATA/photos, else 64 that the package carries",
+        "of the 64: CC0, CC BY-SA 4.0, CC BY-SA 3.0 or CC BY, each as its CREDITS.csv says; of your own: yours to know",
+        "https://github.com/imazen/codec-corpus and others, each as CREDITS.csv beside the photos says",
+        (),
+        _own_or_sample,
     ),
 }

@@ -1,0 +1,435 @@
+"""Photos to train on, from a folder, a zip or a tar: decoded once into a file that all runs map into memory.
+
+Nothing of an archive is ever written under its own name, so that no path or link in it can lead anywhere. Which photo
+is for what is told by a csv (columns `file` and `split`) beside the archive or in it, else by a hash of its name.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+import stat
+import tarfile
+import uuid
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gandemo.data.images import MAX_BYTES, SUFFIXES, Pixels, open_photo
+from gandemo.errors import DataError
+
+Split = Literal["train", "validation", "test"]
+
+STORED_SIDE = 512  # larger photos are kept with this as their shorter side
+SMALLEST_SIDE = 32
+LONGEST = 4  # of a panorama's sides, the longer one over the shorter; the middle is kept
+MAX_PHOTOS = 200_000
+MAX_STORED = 64 * 2**30
+KEEP_CACHES = 6
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
+
+_VERSION = 1
+_SPLITS: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True)
+class Photos:
+    """One split of decoded photos.
+
+    Attributes:
+        pixels: uint8, all photos one after the other, mapped from a file.
+        places: of each photo: where it begins, its height and its width.
+        names: of each photo.
+        side: of the squares that are cut from them; no more than one photo in twenty is enlarged for it.
+        origin: the folder or archive that they come from.
+        skipped: what was left out of the whole data set, by name, and why, in a sentence.
+    """
+
+    pixels: Pixels
+    places: tuple[tuple[int, int, int], ...]
+    names: tuple[str, ...]
+    side: int
+    origin: Path
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def labels(self) -> Tensor:
+        """int64 [N], all zero: photos have no classes."""
+        return torch.zeros(len(self), dtype=torch.int64)
+
+    def photo(self, index: int) -> Pixels:
+        """One whole photo, uint8 [H, W, 3]; it can't be written to."""
+        start, height, width = self.places[index]
+        return self.pixels[start : start + 3 * height * width].reshape(height, width, 3)
+
+    @cached_property
+    def images(self) -> Tensor:
+        """The middle of every photo, uint8 [N, 3, side, side]: the largest square, scaled."""
+        squares = self._empty(len(self))
+        for index, (_, height, width) in enumerate(self.places):
+            whole = min(height, width)
+            squares[index] = self._square(index, (height - whole) // 2, (width - whole) // 2, whole)
+        return squares.permute(0, 3, 1, 2)
+
+    def take(self, indices: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """A random square of each photo, uint8 [N, 3, side, side] in channels_last, and labels int64 [N]."""
+        squares = self._empty(len(indices))
+        for slot, index in enumerate(indices.tolist()):
+            _, height, width = self.places[index]
+            whole = min(height, width)
+            cut = whole if whole <= self.side else _one_of(whole - self.side, rng) + self.side
+            squares[slot] = self._square(index, _one_of(height - cut, rng), _one_of(width - cut, rng), cut)
+        return squares.permute(0, 3, 1, 2), torch.zeros(len(indices), dtype=torch.int64)
+
+    def _empty(self, count: int) -> Tensor:
+        return torch.empty((count, self.side, self.side, 3), dtype=torch.uint8)
+
+    def _square(self, index: int, top: int, left: int, cut: int) -> Tensor:
+        """uint8 [side, side, 3]."""
+        square = torch.from_numpy(self.photo(index)[top : top + cut, left : left + cut].copy())
+        if cut == self.side:
+            return square
+        size = (self.side, self.side)
+        scaled = F.interpolate(square.permute(2, 0, 1)[None], size, mode="bilinear", antialias=True)
+        return scaled[0].permute(1, 2, 0)
+
+
+def _one_of(most: int, rng: torch.Generator) -> int:
+    """A whole number from 0 to `most`."""
+    return int(torch.randint(most + 1, (), generator=rng)) if most else 0
+
+
+# --- finding and loading ----------------------------------------------------------------------------------
+
+
+def is_source(path: Path) -> bool:
+    """Whether photos can be looked for at a path: a folder or an archive."""
+    return path.is_dir() or (path.is_file() and path.name.lower().endswith(ARCHIVES))
+
+
+def locate(path: Path) -> Path:
+    """The folder or archive to read; a folder that holds a single archive and no photo stands for that archive.
+
+    Raises:
+        DataError: there is nothing at the path, or it is not clear what is meant.
+    """
+    if not path.exists():
+        raise DataError(f"there is no {path}; name a folder, a zip or a tar of photos")
+    if not is_source(path):
+        raise DataError(f"{path} is no folder, zip or tar; name one that holds photos")
+    if path.is_file():
+        return path
+    files = [file for file in sorted(path.iterdir()) if not file.name.startswith(".")]
+    archives = [file for file in files if file.is_file() and file.name.lower().endswith(ARCHIVES)]
+    if not archives or any(file.is_dir() or file.suffix.lower() in SUFFIXES for file in files):
+        return path
+    if len(archives) > 1:
+        names = ", ".join(file.name for file in archives[:3])
+        raise DataError(f"{path} holds several archives ({names}); keep one there, or name one of them")
+    return archives[0]
+
+
+def load_photos(path: Path, split: Split) -> Photos:
+    """A split of the photos at a path, from the cache where they were decoded before.
+
+    Raises:
+        DataError: nothing can be read there, or the cache can't be written.
+    """
+    source = locate(path).resolve()
+    folder = _cache_home() / _key(source)
+    if not (folder / "index.json").is_file():
+        _build(source, folder)
+    try:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        pixels = np.memmap(folder / "pixels.u8", np.uint8, mode="r")
+        chosen = [entry for entry in index["photos"] if entry["split"] == split]
+        places = tuple((int(entry["start"]), int(entry["height"]), int(entry["width"])) for entry in chosen)
+        if any(start + 3 * height * width > len(pixels) for start, height, width in places):
+            raise ValueError("the file is too short")
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"the decoded photos in {folder} are damaged ({error}); delete that folder") from None
+    return Photos(
+        pixels, places, tuple(entry["name"] for entry in chosen), int(index["side"]), source, index["skipped"]
+    )
+
+
+def _cache_home() -> Path:
+    return Path(os.environ.get("GANDEMO_HOME", ".")).absolute() / "data" / "cache"
+
+
+def _key(source: Path) -> str:
+    """Changes with the files: their names, sizes and times, and those of the csv."""
+    digest = hashlib.sha256(f"{_VERSION} {STORED_SIDE} {source}".encode())
+    for file in _files(source) if source.is_dir() else filter(None, (source, _csv_beside(source))):
+        found = file.stat()
+        digest.update(f"\n{file.name if source.is_file() else file.relative_to(source)}".encode(errors="replace"))
+        digest.update(f" {found.st_size} {found.st_mtime_ns}".encode())
+    return f"photos-{digest.hexdigest()[:16]}"
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files below a folder, sorted; a linked file counts, a linked folder is not entered."""
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(root) / name for name in sorted(names) if (Path(root) / name).is_file()]
+        if len(found) > MAX_PHOTOS:
+            raise DataError(f"{folder} holds more than {MAX_PHOTOS:,} files; name a smaller folder")
+    return found
+
+
+# --- reading folders and archives -------------------------------------------------------------------------
+
+# of each file: its name, and how to read it: the bytes, or a DataError that says what is wrong with it ("is a link")
+_Members = Iterator[tuple[str, Callable[[], bytes]]]
+
+
+def _members(source: Path) -> _Members:
+    if source.is_dir():
+        for path in _files(source):
+            yield path.relative_to(source).as_posix(), lambda path=path: _bounded(path)  # type: ignore[misc]
+    elif source.suffix.lower() == ".zip":
+        yield from _of_zip(source)
+    else:
+        yield from _of_tar(source)
+
+
+def _bounded(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise DataError(f"can't be read: {error.strerror}") from None
+
+
+def _of_zip(source: Path) -> _Members:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            for info in archive.infolist():
+
+                def read(info: zipfile.ZipInfo = info) -> bytes:
+                    if stat.S_ISLNK(info.external_attr >> 16):
+                        raise DataError("is a link")
+                    if info.flag_bits & 1:
+                        raise DataError("is encrypted")
+                    _check_member(info.filename, info.file_size)
+                    try:
+                        with archive.open(info) as file:
+                            return file.read(MAX_BYTES + 1)
+                    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError):
+                        raise DataError("is damaged in the archive") from None
+
+                if not info.is_dir():
+                    yield info.filename, read
+    except (zipfile.BadZipFile, OSError, ValueError):
+        raise DataError(f"{source} is no zip that can be read; make it again") from None
+
+
+def _of_tar(source: Path) -> _Members:
+    try:
+        with tarfile.open(source, "r:*") as archive:
+            for member in archive:
+
+                def read(member: tarfile.TarInfo = member) -> bytes:
+                    if not member.isfile():
+                        raise DataError("is a link")
+                    _check_member(member.name, member.size)
+                    try:
+                        file = archive.extractfile(member)
+                        return b"" if file is None else file.read(MAX_BYTES + 1)
+                    except (tarfile.TarError, OSError, EOFError, zlib.error):
+                        raise DataError("is damaged in the archive") from None
+
+                if not member.isdir():
+                    yield member.name, read
+    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError):
+        raise DataError(f"{source} is no tar that can be read; make it again") from None
+
+
+def _check_member(name: str, size: int) -> None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise DataError("has a name that leads out of the archive")
+    if size > MAX_BYTES:
+        raise DataError(f"is larger than {MAX_BYTES >> 20} MB")
+
+
+# --- which photo is for what ------------------------------------------------------------------------------
+
+
+def _csv_beside(source: Path) -> Path | None:
+    """The csv of an archive: beside it, with its name."""
+    stem = source.name.removesuffix(".gz")
+    path = source.with_name(stem[: stem.rfind(".")] + ".csv")
+    return path if path.is_file() else None
+
+
+def _listed(content: bytes, name: str) -> dict[str, Split]:
+    """File to split from a csv; empty where the csv is about something else.
+
+    Raises:
+        DataError: a split is none of those that are known.
+    """
+    try:
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        if not {"file", "split"} <= set(rows.fieldnames or ()):
+            return {}
+        found = {row["file"]: row["split"] or "" for row in rows if row["file"]}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{name} can't be read ({error}); save it as UTF-8 with the columns file and split") from None
+    for file, split in found.items():
+        if split.strip().lower() not in _SPLITS:
+            raise DataError(f"{name} has the split {split!r} for {file}; valid: train, val, test")
+    return {file: _SPLITS[split.strip().lower()] for file, split in found.items()}
+
+
+def assign(names: list[str], listed: Mapping[str, Split]) -> dict[str, Split]:
+    """The split of every photo: as listed, else by a hash of its name, so that it stays when others come and go.
+
+    What picks the best checkpoint is neither trained on nor reported on. So where a csv holds out one part only, that
+    is the test, and a twelfth of the training photos becomes the validation.
+
+    Raises:
+        DataError: there are fewer than three photos.
+    """
+    if len(names) < 3:
+        raise DataError(f"{len(names)} photos are too few: one each to train, to choose and to test is the least")
+    order = sorted(names, key=_share)
+    if not listed:
+        found: dict[str, Split] = {}
+        for name in names:
+            share = _share(name)
+            found[name] = "test" if share < 0.1 else "validation" if share < 0.2 else "train"
+    else:
+        found = {name: listed.get(name, "train") for name in names}
+        held_out = set(found.values()) - {"train"}
+        if len(held_out) == 1:
+            found = {name: "train" if split == "train" else "test" for name, split in found.items()}
+            rest = [name for name in order if found[name] == "train"]
+            found |= dict.fromkeys(rest[: max(1, len(rest) // 12)], "validation")
+    for missing in ("train", "validation", "test"):
+        if missing not in found.values():
+            # a small folder, or a csv that says nothing of this part: it gets one photo of the largest
+            counts = [list(found.values()).count(split) for split in ("train", "validation", "test")]
+            largest = ("train", "validation", "test")[counts.index(max(counts))]
+            found[next(name for name in order if found[name] == largest)] = missing
+    return found
+
+
+def _share(name: str) -> float:
+    """A number in [0, 1) that belongs to the name."""
+    return int.from_bytes(hashlib.sha256(f"gandemo photos {name}".encode(errors="replace")).digest()[:8], "big") / 2**64
+
+
+# --- decoding into the cache ------------------------------------------------------------------------------
+
+
+def _build(source: Path, folder: Path) -> None:
+    """Decodes everything at `source` into `folder`, in one piece or not at all."""
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        with (temporary / "pixels.u8").open("wb") as file:
+            index = _decode_all(source, file)
+        (temporary / "index.json").write_text(json.dumps(index), encoding="utf-8")
+        if not folder.exists():
+            temporary.rename(folder)
+    except OSError as error:
+        if not (folder / "index.json").is_file():  # another process may have been quicker
+            raise DataError(
+                f"can't write the decoded photos to {folder.parent} ({error.strerror}); free some space, or set "
+                "GANDEMO_HOME to a folder that has it"
+            ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    caches = sorted(folder.parent.glob("photos-*"), key=lambda path: -path.stat().st_mtime)
+    for old in [path for path in caches if path != folder][KEEP_CACHES - 1 :]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _decode_all(source: Path, file: io.BufferedWriter) -> dict[str, Any]:
+    photos: dict[str, dict[str, Any]] = {}
+    skipped: dict[str, str] = {}
+    beside = None if source.is_dir() else _csv_beside(source)
+    listed = _listed(_bounded(beside), beside.name) if beside is not None else {}
+    start = 0
+    for name, read in _members(source):
+        path = PurePosixPath(name)
+        if path.name.startswith(".") or "__MACOSX" in path.parts:
+            continue
+        is_csv = path.suffix.lower() == ".csv" and len(path.parts) == 1 and beside is None
+        if not is_csv and path.suffix.lower() not in SUFFIXES:
+            continue
+        try:
+            if is_csv:
+                listed |= _listed(read(), f"{source.name}/{name}")
+                continue
+            pixels = _stored(read(), name)
+        except DataError as error:
+            if is_csv:
+                raise
+            skipped[name] = str(error) if str(error).startswith(name) else f"{name} {error}"
+            continue
+        if len(photos) >= MAX_PHOTOS or start + pixels.size > MAX_STORED:
+            raise DataError(f"{source} holds too much: up to {MAX_PHOTOS:,} photos are taken; split it")
+        file.write(pixels.tobytes())
+        photos[name] = {"name": name, "start": start, "height": pixels.shape[0], "width": pixels.shape[1]}
+        start += pixels.size
+    if skipped:
+        first = next(iter(skipped.values()))
+        if not photos:
+            raise DataError(f"{source} holds no photo that can be read: {first}")
+        found = len(photos) + len(skipped)
+        warnings.warn(f"{len(skipped)} of {found} files in {source} are left out: {first}", stacklevel=2)
+    if not photos:
+        raise DataError(f"{source} holds no photos; put JPEG or PNG files there")
+    splits = assign(list(photos), listed)
+    shorter = sorted(min(photo["height"], photo["width"]) for photo in photos.values())
+    return {
+        "side": max(SMALLEST_SIDE, shorter[len(shorter) // 20]),
+        "skipped": skipped,
+        # in the order of the hash, so that the first few of a split are a fair sample of it
+        "photos": [{**photos[name], "split": splits[name]} for name in sorted(photos, key=_share)],
+    }
+
+
+def _stored(content: bytes, name: str) -> Pixels:
+    """A photo as the cache keeps it.
+
+    Raises:
+        DataError: it can't be decoded, or is too small to learn from.
+    """
+    if len(content) > MAX_BYTES:
+        raise DataError(f"is larger than {MAX_BYTES >> 20} MB")
+    pixels = open_photo(content, name=name, shorter_side=STORED_SIDE).pixels
+    height, width = pixels.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise DataError(f"{name} is {width}×{height} pixels, too small to learn from")
+    longest = LONGEST * min(height, width)
+    top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
+    return np.ascontiguousarray(pixels[top : top + longest, left : left + longest])
