@@ -17,6 +17,8 @@ from gandemo.nets.classifier import Classifier
 from gandemo.nets.conditional import ProjectionDiscriminator, ResizeGenerator
 from gandemo.nets.convolutional import ConvDiscriminator, TransposedGenerator, UpsamplingGenerator
 from gandemo.nets.mlp import MlpDiscriminator, MlpGenerator
+from gandemo.nets.patchgan import PatchDiscriminator, PoolingDiscriminator
+from gandemo.nets.unet import UNet, ValidUNet
 from gandemo.recipe import Net, Recipe
 
 GENERATORS: dict[str, Callable[..., nn.Module]] = {
@@ -24,6 +26,8 @@ GENERATORS: dict[str, Callable[..., nn.Module]] = {
     "upsampling": UpsamplingGenerator,
     "transposed": TransposedGenerator,
     "resize": ResizeGenerator,
+    "unet": UNet,
+    "valid-unet": ValidUNet,
     "classifier": Classifier,
 }
 
@@ -31,6 +35,8 @@ DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
     "mlp": MlpDiscriminator,
     "conv": ConvDiscriminator,
     "projection": ProjectionDiscriminator,
+    "patch": PatchDiscriminator,
+    "pooling": PoolingDiscriminator,
 }
 
 
