@@ -237,14 +237,13 @@ def new_folder(path: Path) -> Iterator[Path]:
         temporary.rename(path)
         _flush(path.parent)
     except (OSError, SafetensorError) as error:
-        if old.exists() and not path.exists():
-            old.rename(path)
         reason = getattr(error, "strerror", None) or str(error)
         raise CheckpointError(f"can't write {path}: {reason}; free some space or choose another folder") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
+        if old.exists() and not path.exists():
+            old.rename(path)  # the new one did not make it
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:
@@ -300,12 +299,17 @@ def resolve(source: str | Path) -> Checkpoint:
         if checkpoints.is_dir():
             return _of_run(checkpoints, step)
     folder = Path(text)
-    if (folder / "checkpoints").is_dir() and (folder / "events.jsonl").is_file():
-        return _of_run(folder / "checkpoints", "")
-    if folder.is_dir():
-        return load(folder)
+    try:
+        if (folder / "checkpoints").is_dir() and (folder / "events.jsonl").is_file():
+            return _of_run(folder / "checkpoints", "")
+        if folder.is_dir():
+            return load(folder)
+    except OSError:
+        pass  # no path at all, such as one that is too long
     names = ", ".join(path.name for path in folders()) or "none"
-    raise CheckpointError(f"there is no checkpoint {text!r}; available: {names}, or give a checkpoint folder or run")
+    raise CheckpointError(
+        f"there is no checkpoint {text[:200]!r}; available: {names}, or give a checkpoint folder or run"
+    )
 
 
 def _of_run(checkpoints: Path, step: str) -> Checkpoint:
@@ -313,7 +317,7 @@ def _of_run(checkpoints: Path, step: str) -> Checkpoint:
         return load(checkpoints / step)
     if (checkpoints / "best").is_dir():
         return load(checkpoints / "best")
-    steps = sorted(checkpoints.glob("step-*"), key=lambda path: int(path.name.partition("-")[2] or 0))
+    steps = [path for path in checkpoints.glob("step-*") if path.name.partition("-")[2].isdigit()]
     if not steps:
         raise CheckpointError(f"the run {checkpoints.parent.name} has no checkpoint yet; let it train a little longer")
-    return load(steps[-1])
+    return load(max(steps, key=lambda path: int(path.name.partition("-")[2])))

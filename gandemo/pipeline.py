@@ -153,10 +153,9 @@ class Pipeline:
         """
         self._needs("digits")
         scores = self.scores(images, labels)
-        stored = self.metrics.get("calibration")
-        if not isinstance(stored, dict):
+        calibration = self._calibration()
+        if calibration is None:
             raise RequestError(f"{self.name} was not calibrated yet; run: python -m gandemo publish {self.name} NAME")
-        calibration = Calibration(scale=float(stored["scale"]), offset=float(stored["offset"]))
         return np.asarray(calibration.probability(torch.from_numpy(scores)), np.float64)
 
     @torch.inference_mode()
@@ -169,6 +168,8 @@ class Pipeline:
         """
         if self.recipe.classes and labels is None:
             raise RequestError(f"{self.name} judges a picture as one of its classes; say which class it is meant to be")
+        if not len(images):
+            return np.empty(0)
         asked = digits.labels_for(self.recipe, len(images), labels) if self.recipe.classes else None  # type: ignore[arg-type]
         network = self._load_discriminator()
         scores = []
@@ -183,7 +184,15 @@ class Pipeline:
     @property
     def can_judge(self) -> bool:
         """Whether `judge` works: there is a discriminator, and its calibration was measured."""
-        return self.checkpoint.has_discriminator and isinstance(self.metrics.get("calibration"), dict)
+        return self.checkpoint.has_discriminator and self._calibration() is not None
+
+    def _calibration(self) -> Calibration | None:
+        """The one in metrics.json; None where it is missing or damaged."""
+        stored = self.metrics.get("calibration")
+        try:
+            return Calibration(scale=float(stored["scale"]), offset=float(stored["offset"])) if stored else None
+        except (KeyError, TypeError, ValueError, RequestError):
+            return None
 
     def _load_discriminator(self) -> nn.Module:
         with self._lock:

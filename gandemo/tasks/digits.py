@@ -228,8 +228,8 @@ def sample(
     """
     if not 0.0 <= truncation <= 2.0:
         raise RequestError(f"truncation must be from 0 to 2, got {truncation}")
+    noises = noise(recipe, count, seed)  # first, since it refuses a count that is out of range
     asked = labels_for(recipe, count, labels)
-    noises = noise(recipe, count, seed)
     return render(generator, noises if truncation == 1.0 else noises * np.float32(truncation), asked), asked
 
 
@@ -249,6 +249,7 @@ def slerp(start: npt.NDArray[np.float32], end: npt.NDArray[np.float32], count: i
     points: npt.NDArray[np.float32] = (directions * ((1.0 - share) * lengths[0] + share * lengths[1])).astype(
         np.float32
     )
+    points[0], points[-1] = start, end  # to the last bit
     return points
 
 
