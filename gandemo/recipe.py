@@ -121,6 +121,8 @@ class Recipe(_Part):
     options: dict[str, JsonValue] = Field(default_factory=dict, description="settings of the task's own")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(0, ge=0, lt=2**31)
+    init: str = Field("", description="checkpoint that the weights start from, by name; empty: drawn from the seed")
+    patience: int = Field(0, ge=0, description="evaluations without a better score that end the run; 0: it goes on")
     features: str = Field("", description="checkpoint of the classifier whose features the metrics use")
     log_every: int = Field(20, ge=1)
     sample_every: int = Field(200, ge=1)

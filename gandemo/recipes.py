@@ -308,4 +308,173 @@ _CLASSIFIERS.append(
     )
 )
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in [*_OURS, *_ARTICLES, *_CLASSIFIERS]}
+# Photos. Colour is judged with the lightness it belongs to, a restored picture with the poor one it came from.
+_COLOUR = [
+    Recipe(
+        name="colorize",
+        description="Ours: chroma from lightness, with hint points; rare colours weigh more, a judge wants them vivid.",
+        source="gandemo; Zhang et al. 2016 (arXiv:1603.08511) and 2017 (arXiv:1705.02999), Isola et al. 2017",
+        task="colorize",
+        dataset="photos",
+        image_size=128,
+        generator=Net(
+            name="unet",
+            args={
+                "inputs": 4,
+                "outputs": 2,
+                "channels": [16, 48, 96, 192, 320],
+                "blocks": [0, 1, 1, 1, 2],
+            },
+        ),
+        discriminator=Net(
+            name="patch",
+            args={"inputs": 3, "channels": [32, 64, 128, 256], "batch_norm": False, "spectral_norm": True},
+        ),
+        loss=Loss(gan="bce", real_target=0.9, weights={"l1": 20.0, "rare": 20.0, "saturation": 10.0}),
+        generator_optimizer=Optimizer(lr=5e-4, betas=(0.5, 0.999)),
+        discriminator_optimizer=Optimizer(lr=2e-4, betas=(0.5, 0.999)),
+        schedule=Schedule(warmup=100, decay_from=0.5, final=0.02),
+        ema=Ema(half_life=10_000, ramp_up=0.05),
+        batch_size=16,
+        reuse_fakes=True,
+        augment=("flip",),
+        options={"hints": 0.5},
+        steps=6_000,
+        log_every=20,
+        sample_every=250,
+        evaluate_every=250,
+        evaluate_samples=100,
+        checkpoint_every=250,
+    ),
+    Recipe(
+        name="colorize-unet",
+        description="Grey in, RGB out, convolutions without padding; a judge is heard if loss.adversarial is above 0.",
+        source="article: colorizing photos with a U-Net and a GAN",
+        task="colorize",
+        dataset="photos",
+        image_size=120,
+        generator=Net(name="valid-unet", args={"dilations": [4, 2, 1]}),
+        discriminator=Net(name="pooling"),
+        loss=Loss(
+            gan="bce",
+            real_target=0.95,
+            fake_target=0.05,
+            target_noise=0.05,
+            adversarial=0.0,
+            weights={"mse": 1.0},
+        ),
+        generator_optimizer=Optimizer(lr=1e-3, betas=(0.9, 0.999), eps=1e-7),
+        discriminator_optimizer=Optimizer(lr=1e-3, betas=(0.9, 0.999), eps=1e-7),
+        ema=_NO_EMA,
+        batch_size=8,
+        augment=("flip",),
+        options={"predicts": "rgb"},
+        steps=3_000,
+        log_every=20,
+        sample_every=250,
+        evaluate_every=250,
+        evaluate_samples=100,
+        checkpoint_every=250,
+    ),
+]
+
+_RESTORE = [
+    Recipe(
+        name="enhance-l1",
+        description="Ours: blur, noise, JPEG and few pixels made good, as faithfully as L1 can; the start of enhance.",
+        source="gandemo; residual learning of Zhang et al. 2017 (arXiv:1608.03981)",
+        task="enhance",
+        dataset="photos",
+        image_size=96,
+        generator=Net(
+            name="unet",
+            args={
+                "channels": [32, 64, 128, 256],
+                "blocks": [0, 1, 1, 1],
+                "batch_norm": False,
+                "residual": "add",
+            },
+        ),
+        loss=Loss(adversarial=0.0, weights={"l1": 1.0}),
+        generator_optimizer=Optimizer(lr=1e-3, betas=(0.9, 0.999)),
+        schedule=Schedule(warmup=200, decay_from=0.3, final=0.01, shape="cosine"),
+        ema=Ema(half_life=10_000, ramp_up=0.05),
+        batch_size=16,
+        augment=("flip",),
+        steps=8_000,
+        log_every=20,
+        sample_every=500,
+        evaluate_every=500,
+        evaluate_samples=30,
+        checkpoint_every=500,
+    ),
+]
+_RESTORE.append(
+    _RESTORE[0].with_settings(
+        {
+            "name": "enhance",
+            "description": "Ours: enhance-l1, crisper by a short game on the pair that ends when it stops paying.",
+            "source": "gandemo; pix2pix of Isola et al. 2017 (arXiv:1611.07004)",
+            "init": "enhance-l1",
+            "patience": 5,
+            "discriminator": {
+                "name": "patch",
+                "args": {
+                    "inputs": 6,
+                    "channels": [32, 64, 128, 256],
+                    "batch_norm": False,
+                    "spectral_norm": True,
+                },
+            },
+            "loss": {"gan": "bce", "real_target": 0.9, "adversarial": 1.0, "weights": {"l1": 100.0}},
+            "generator_optimizer.lr": 1e-4,
+            "discriminator_optimizer.lr": 2e-4,
+            "schedule": {"warmup": 100},
+            "ema.half_life": 3_000,
+            "reuse_fakes": True,
+            "options": {"liveliness": 3.0},
+            "steps": 2_000,
+            "sample_every": 100,
+            "evaluate_every": 100,
+            "checkpoint_every": 100,
+        }
+    )
+)
+_RESTORE.append(
+    _RESTORE[0].with_settings(
+        {
+            "name": "inpaint",
+            "description": "Ours: scratches, strokes and boxes painted in from what is around them.",
+            "source": "gandemo; pix2pix of Isola et al. 2017 (arXiv:1611.07004), with a mask",
+            "task": "inpaint",
+            "image_size": 128,
+            "generator.args": {
+                "inputs": 4,
+                "channels": [24, 48, 96, 192, 256],
+                "blocks": [0, 1, 1, 1, 2],
+                "batch_norm": False,
+                "residual": "masked",
+            },
+            "discriminator": {
+                "name": "patch",
+                "args": {
+                    "inputs": 7,
+                    "channels": [32, 64, 128, 256],
+                    "batch_norm": False,
+                    "spectral_norm": True,
+                },
+            },
+            "loss": {"gan": "bce", "real_target": 0.9, "adversarial": 0.1, "weights": {"l1": 10.0}},
+            "generator_optimizer.lr": 5e-4,
+            "discriminator_optimizer.lr": 2e-4,
+            "reuse_fakes": True,
+            "options": {"liveliness": 3.0},
+            "batch_size": 12,
+            "steps": 5_000,
+        }
+    )
+)
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in [*_OURS, *_ARTICLES, *_COLOUR, *_RESTORE, *_CLASSIFIERS]
+}

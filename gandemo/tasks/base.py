@@ -14,7 +14,7 @@ from gandemo.recipe import Recipe
 
 
 class Pictures(Protocol):
-    """A data set in memory, as `data.datasets.LabeledImages` is one."""
+    """A data set in memory, as `data.datasets.LabeledImages` and `data.photos.Photos` are."""
 
     @property
     def images(self) -> Tensor:
@@ -43,11 +43,13 @@ class Batch:
         real: what the discriminator is shown as real, float32 [N, C, S, S] in [-1, 1].
         condition: what it sees beside real and fake alike (labels, a grey picture), or None.
         labels: int64 [N], for supervised terms.
+        terms: the supervised terms that the recipe asks for, by name, where there is a choice.
     """
 
     real: Tensor
     condition: Tensor | None
     labels: Tensor
+    terms: tuple[str, ...] = ()
 
 
 class Task(Protocol):
