@@ -323,7 +323,7 @@ def train(
     Args:
         recipe: what to train.
         run_dir: the run folder; made here, or taken up again with `resume`.
-        init: a checkpoint to start from.
+        init: a checkpoint to start from; default: the one that the recipe names, if it does.
         resume: go on from the newest state in the run folder, with the recipe that lies there.
         max_seconds: of training in this call; then the run is stopped as if asked to.
         should_stop: looked at between steps.
@@ -333,6 +333,8 @@ def train(
         GanDemoError: training can't start, or had to stop; what was saved before stays whole.
     """
     device = device or default_device()
+    if init is None and recipe.init and not resume:
+        init = checkpoint.resolve(recipe.init)
     training = datasets.load(recipe.dataset, "train")
     held_out = datasets.load(recipe.dataset, "validation")
     trainer = Trainer(recipe, training, device)
@@ -373,6 +375,7 @@ class _Run:
         self.max_seconds, self.should_stop = max_seconds, should_stop
         self.best: float | None = None
         self.metrics: dict[str, float] = {}
+        self.stale = 0  # evaluations since the best
         self.seconds = 0.0
         self.sums: dict[str, Tensor] = {}
         self.count = 0
@@ -393,7 +396,7 @@ class _Run:
                 self.run_dir / "state", trainer.networks, trainer.optimizers, {"noise": trainer.rng}
             )
             trainer.source.drawn, self.seconds = scalars["drawn"], scalars["seconds"]
-            self.best, self.metrics = scalars["best"], scalars["metrics"]
+            self.best, self.metrics, self.stale = scalars["best"], scalars["metrics"], scalars.get("stale", 0)
         parameters = {
             name: sum(parameter.numel() for parameter in network.parameters())
             for name, network in trainer.networks.items()
@@ -426,7 +429,7 @@ class _Run:
         paused = 0.0  # spent between the steps since the last Progress; not part of the images a second
         if trainer.step == 0 and (event := self._sample()):
             yield event
-        while trainer.step < recipe.steps:
+        while trainer.step < recipe.steps and not self._is_tired():
             now = time.perf_counter()
             if self.should_stop() or (self.max_seconds is not None and now - began >= self.max_seconds):
                 self.seconds = before + now - began
@@ -447,12 +450,18 @@ class _Run:
                 yield event
             if step % recipe.evaluate_every == 0 or last:
                 yield from self._evaluate()
+                last = last or self._is_tired()
             if step % recipe.checkpoint_every == 0 or last:
                 self.seconds = before + time.perf_counter() - began
                 yield from self._save()
             paused += time.perf_counter() - aside
         self.seconds = before + time.perf_counter() - began
-        yield self._tell(self._finished("done"))
+        tired = f"no better {trainer.task.score} in {self.stale} evaluations" if self._is_tired() else ""
+        yield self._tell(self._finished("done", tired))
+
+    def _is_tired(self) -> bool:
+        """Whether the score has not risen for as long as the recipe is willing to wait."""
+        return 0 < self.trainer.recipe.patience <= self.stale
 
     def _finished(self, how: Literal["done", "stopped", "failed"], reason: str = "") -> events.Finished:
         return events.Finished(
@@ -516,6 +525,7 @@ class _Run:
         self.metrics = metrics
         score = metrics[trainer.task.score]
         better = self.best is None or (score < self.best if trainer.task.lower_is_better else score > self.best)
+        self.stale = 0 if better else self.stale + 1
         yield self._tell(
             events.Evaluated(
                 step=trainer.step,
@@ -555,6 +565,7 @@ class _Run:
             "seconds": self.seconds,
             "best": self.best,
             "metrics": self.metrics,
+            "stale": self.stale,
         }
         state.save_state(
             self.run_dir / "state",
