@@ -237,13 +237,14 @@ def test_judges_of_other_kinds(make: Any, name: str) -> None:
     assert np.isfinite(judged).all()
 
 
-def test_a_pair_of_the_same_picture(make: Any) -> None:
+def test_pairs_of_the_same_picture(make: Any) -> None:
     pipeline = make(tiny.TINY["relativistic"])
     network = pipeline.checkpoint.discriminator()
-    signed = im.to_signed(torch.from_numpy(pictures(1)))[:, None]
+    signed = im.to_signed(torch.from_numpy(pictures(3)))[:, None]
     with torch.no_grad():
-        expected = float(network(torch.cat([signed, signed])))
-    assert pipeline.scores(pictures(1)) == pytest.approx([expected], abs=1e-6)
+        expected = [float(network(torch.stack([picture, picture]))) for picture in signed]
+    assert len(set(expected)) == 3
+    assert pipeline.scores(pictures(3)) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from gandemo import checkpoint
 from gandemo.data import datasets
@@ -118,7 +119,16 @@ TINY: dict[str, Recipe] = {
 }
 
 
-def save(path: Path, recipe: Recipe = DIGITS, *, seed: int = 0, **kwargs: Any) -> checkpoint.Checkpoint:
-    """A checkpoint folder of a recipe's untrained networks."""
+def stirred(recipe: Recipe, seed: int = 0) -> nn.Module:
+    """A generator as if it had been trained a little: fresh ones treat all classes alike."""
     torch.manual_seed(seed)
-    return checkpoint.save(path, recipe, build_generator(recipe), build_discriminator(recipe), **kwargs)
+    generator = build_generator(recipe)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    return generator.eval()
+
+
+def save(path: Path, recipe: Recipe = DIGITS, *, seed: int = 0, **kwargs: Any) -> checkpoint.Checkpoint:
+    """A checkpoint folder of a recipe's networks."""
+    return checkpoint.save(path, recipe, stirred(recipe, seed), build_discriminator(recipe), **kwargs)

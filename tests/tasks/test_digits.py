@@ -16,7 +16,6 @@ from hypothesis.extra import numpy as hnp
 
 from gandemo import checkpoint
 from gandemo.errors import CheckpointError, RequestError
-from gandemo.nets import build_generator
 from gandemo.recipe import Recipe
 from gandemo.tasks import digits
 from gandemo.tasks.digits import Digits, labels_for, noise, render, sample, slerp
@@ -26,8 +25,7 @@ PLAIN = tiny.TINY["selu"]
 
 
 def generator(recipe: Recipe = tiny.DIGITS) -> torch.nn.Module:
-    torch.manual_seed(0)
-    return build_generator(recipe).eval()
+    return tiny.stirred(recipe)
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -172,10 +172,12 @@ def test_each_player_moves_alone(name: str) -> None:
     assert all(parameter.grad is None for parameter in trainer.generator.parameters())
     moved = weights(trainer.discriminator)
     assert not equal(moved, discriminator)
+    assert trainer.discriminator is not None
+    gradients = [p.grad.clone() for p in trainer.discriminator.parameters() if p.grad is not None]
     trainer.generator_step(batch, fake)
     assert equal(weights(trainer.discriminator), moved)
+    assert equal([p.grad for p in trainer.discriminator.parameters() if p.grad is not None], gradients)
     assert not equal(weights(trainer.generator), generator)
-    assert trainer.discriminator is not None
     assert all(parameter.requires_grad for parameter in trainer.discriminator.parameters())
 
 
