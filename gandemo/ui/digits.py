@@ -73,7 +73,7 @@ def tab(demo: gr.Blocks) -> None:
 
     wishes = [chosen, seed, label, count, variety]
     _when(generate.click, _wall, wishes, wall, busy="wall").success(None, js="() => gandemo.tell('wall', 'gd-made')")
-    for event in (seed.submit, label.input, count.input, variety.release):
+    for event in (seed.submit, label.input, count.input, variety.input):
         _when(event, _wall, wishes, wall, busy="wall")
     _when(_rolled(dice, ROLL, seed), _wall, wishes, wall, busy="wall")
     _when(chosen.input, _changed, wishes, [label, wall, figures, inspector, walked_class], busy="wall").success(
@@ -141,6 +141,7 @@ def _when(event: Callable[..., Any], callback: Callable[..., Any], inputs: Any, 
         inputs,
         outputs,
         js=f"(...values) => {{ gandemo.busy('{busy}', true); return values; }}" if busy else None,
+        preprocess=False,  # `digits_answers` checks every value itself
         api_visibility="private",
         show_progress="hidden",
         concurrency_id=QUEUE,
@@ -148,7 +149,9 @@ def _when(event: Callable[..., Any], callback: Callable[..., Any], inputs: Any, 
         trigger_mode="always_last",
     )
     if busy:
-        listening.then(None, js=f"() => gandemo.busy('{busy}', false)", api_visibility="private")
+        done = {"js": f"() => gandemo.busy('{busy}', false)", "api_visibility": "private"}
+        listening.success(None, **done)
+        listening.failure(None, **done)  # `then` does not follow a failure in Gradio 6
     return listening
 
 

@@ -31,6 +31,8 @@ WALK_SECONDS = 4.0
 SHEET_COLUMNS = 8
 SIDE_COUNT, SIDE_COLUMNS = 20, 5  # of one side in the comparison
 DRAWING_SIDE = 112
+FILMS_KEPT = 16
+_films = tempfile.TemporaryDirectory(prefix="gandemo-films-")
 _HEADLINES = {"mnist": "Nobody ever wrote these digits", "fashion-mnist": "Nobody ever wore these clothes"}
 
 
@@ -63,8 +65,8 @@ class Wish:
         if not 1 <= count <= MOST:
             raise RequestError(f"the count must be from 1 to {MOST:,}, got {count:,}")
         variety = values.get("variety")
-        if isinstance(variety, bool) or not isinstance(variety, int | float) or not math.isfinite(variety):
-            raise RequestError(f"variety must be a number from 0 to 2, got {str(variety)[:40]!r}")
+        if isinstance(variety, bool) or not isinstance(variety, int | float) or not 0.0 <= variety <= 2.0:
+            raise RequestError(f"variety must be a number from 0 to 2, got {str(variety)[:40]}")
         return cls(
             checkpoint=str(values.get("checkpoint")),
             seed=whole(values.get("seed"), "the seed"),
@@ -105,10 +107,11 @@ def samples(wish: Wish) -> tuple[Pipeline, Samples]:
 
 
 def columns_of(wish: Wish, classes: int) -> int:
-    """Pictures in a row: with all classes, a whole number of columns for each; else nearly square."""
+    """Pictures in a row: with all ten classes a column or two for each, else nearly square and full rows if they go."""
     if wish.label is None and classes == 10 and wish.count >= 10:
         return 10 if wish.count <= 200 else 20
-    return math.ceil(math.sqrt(wish.count * 1.25)) if wish.count < 100 else math.ceil(math.sqrt(wish.count))
+    least = math.ceil(math.sqrt(wish.count))
+    return next((columns for columns in range(least, 2 * least) if wish.count % columns == 0), least)
 
 
 def wall(wish: Wish, *, judged: bool = False) -> dict[str, Any]:
@@ -302,11 +305,14 @@ def sheet(wish: Wish) -> tuple[Image.Image, dict[str, Any]]:
 
 
 def film_file(checkpoint: object, start: int, end: int, label: int | None) -> str:
-    """A walk as an animated PNG in the folder for temporary files."""
-    frames = walk(checkpoint, start, end, label)[1]
-    with tempfile.NamedTemporaryFile(prefix="walk-", suffix=".png", delete=False) as file:
-        file.write(film(frames))
-    return file.name
+    """A walk as an animated PNG on the disk; the last few stay there until the server ends."""
+    shown, frames = walk(checkpoint, start, end, label)
+    folder = Path(_films.name)
+    path = folder / f"walk-{shown['wish']['checkpoint']}-{start}-{end}-{'all' if label is None else label}.png"
+    path.write_bytes(film(frames))
+    for old in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)[:-FILMS_KEPT]:
+        old.unlink(missing_ok=True)
+    return str(path)
 
 
 def drawing_from_file(checkpoint: object, path: str) -> tuple[Image.Image, dict[str, Any]]:

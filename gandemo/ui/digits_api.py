@@ -46,6 +46,7 @@ def endpoints() -> None:
             calm(function),
             inputs,
             outputs,
+            preprocess=drawing in inputs,  # a file must be one that was sent; all else is checked by `digits_answers`
             api_name=function.__name__,
             concurrency_id=QUEUE,
             concurrency_limit=2,
