@@ -97,6 +97,7 @@ def list_(what: Listed, as_json: Json = False) -> None:
                 "step": r.step,
                 "of": r.recipe.steps,
                 "score": r.score,
+                "reason": r.reason,
             }
             for r in list_runs()
         ]
@@ -166,6 +167,7 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, do
 MaxSeconds = Annotated[float | None, typer.Option(min=0, help="Stop, saved, after so many seconds.")]
 Publish = Annotated[str | None, typer.Option(help="When done: measure and lay into checkpoints/NAME.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; default: all.")]
+Leash = Annotated[int | None, typer.Option(hidden=True, help="Niceness; the end of standard input stops.")]
 
 
 @app.command()
@@ -178,15 +180,21 @@ def train(
     max_seconds: MaxSeconds = None,
     publish: Publish = None,
     threads: Threads = None,
+    leash: Leash = None,
 ) -> None:
-    """Train a recipe; Ctrl-C saves, and says how to go on."""
-    if recipe not in RECIPES:
-        raise RequestError(f"there is no recipe {recipe!r}; valid: {', '.join(RECIPES)}")
+    """Train a recipe, by name or from a recipe.json; Ctrl-C saves, and says how to go on."""
+    if recipe in RECIPES:
+        chosen = RECIPES[recipe]
+    elif recipe.endswith(".json"):
+        chosen = Recipe.from_file(Path(recipe))
+    else:
+        raise RequestError(f"there is no recipe {recipe!r}; valid: {', '.join(RECIPES)}, or a recipe.json")
     changed = parse_settings(settings or [])
     if data is not None:
         changed["dataset"] = data
-    chosen = RECIPES[recipe].with_settings(changed)
+    chosen = chosen.with_settings(changed)
     _check_publish(publish)
+    pulled = _leash(leash, run_dir)
     from gandemo import checkpoint
     from gandemo.training import loop, runs
 
@@ -200,18 +208,26 @@ def train(
         chosen,
         folder,
         publish,
+        pulled,
     )
 
 
 @app.command()
-def resume(run: str, max_seconds: MaxSeconds = None, publish: Publish = None, threads: Threads = None) -> None:
+def resume(
+    run: str,
+    max_seconds: MaxSeconds = None,
+    publish: Publish = None,
+    threads: Threads = None,
+    leash: Leash = None,
+) -> None:
     """Go on with a stopped or interrupted run, from its last saved state."""
     _check_publish(publish)
+    pulled = _leash(leash, Path(run))
     from gandemo.training import loop, runs
 
     folder = runs.find_run(run)
     recipe = Recipe.from_file(folder / "recipe.json")
-    _set_threads(threads)
+    _set_threads(threads or runs.threads_of(folder))  # other threads, other bits
     _follow(
         lambda should_stop: loop.train(
             recipe, run_dir=folder, resume=True, max_seconds=max_seconds, should_stop=should_stop
@@ -219,7 +235,67 @@ def resume(run: str, max_seconds: MaxSeconds = None, publish: Publish = None, th
         recipe,
         folder,
         publish,
+        pulled,
     )
+
+
+@app.command()
+def stop(
+    run: str, now: Annotated[bool, typer.Option("--now", help="End it at once, unsaved; it can be resumed.")] = False
+) -> None:
+    """Ask a training to save and leave, wherever it was started, or take it out of the queue."""
+    import time
+
+    from gandemo.training import process, runs
+
+    folder = runs.find_run(run)
+    print(runs.stop(folder), flush=True)
+    if now:
+        process.kill(folder)
+    deadline = time.monotonic() + 120
+    while process.holder(folder) is not None:
+        if time.monotonic() > deadline:
+            print(f"it is still at it; to end it unsaved: python -m gandemo stop --now {_name_of(folder)}")
+            return
+        time.sleep(0.1)
+    found = runs.summarise(folder)
+    print(f"it is {found.state} at step {found.step:,}; go on with: python -m gandemo resume {_name_of(folder)}")
+
+
+@app.command()
+def tidy(
+    limit: Annotated[
+        str | None, typer.Argument(help="5GB, 800MB, or none: how much all runs may take from now on.")
+    ] = None,
+) -> None:
+    """Free what nobody needs of runs that have ended, until all fit into the bound; best and last checkpoints stay."""
+    from gandemo.training import runs
+
+    if limit is not None:
+        runs.set_disk_limit(_bytes(limit))
+    taken, bound = runs.tidy(), runs.disk_limit()
+    print(f"the runs take {taken / 1e9:.2f} GB" + ("" if bound is None else f" of the {bound / 1e9:.2f} GB allowed"))
+
+
+def _bytes(text: str) -> int | None:
+    if text.lower() == "none":
+        return None
+    number, unit = text[:-2], text[-2:].upper()
+    try:
+        return round(float(number) * {"GB": 1e9, "MB": 1e6}[unit])
+    except (KeyError, ValueError, OverflowError):
+        raise RequestError(f"the bound must be like 5GB or 800MB, or none; got {text!r}") from None
+
+
+def _leash(niceness: int | None, folder: Path | None) -> Callable[[], bool]:
+    """For a child of a server: claims its run before it loads torch, and hears when it is to stop."""
+    if niceness is None or folder is None:
+        return lambda: False
+    from gandemo.training import process
+
+    asked = process.leash(niceness)
+    process.reserve(folder)
+    return asked
 
 
 def _check_publish(name: str | None) -> None:
@@ -240,7 +316,11 @@ def _set_threads(threads: int | None) -> None:
 
 
 def _follow(
-    start: Callable[[Callable[[], bool]], Iterator[events.Event]], recipe: Recipe, folder: Path, publish: str | None
+    start: Callable[[Callable[[], bool]], Iterator[events.Event]],
+    recipe: Recipe,
+    folder: Path,
+    publish: str | None,
+    pulled: Callable[[], bool],
 ) -> None:
     """Shows a training as it goes; the first Ctrl-C asks it to stop, the second one ends the process."""
     from gandemo.training import events
@@ -257,7 +337,7 @@ def _follow(
     last: events.Event | None = None
     try:
         with _progress(recipe) as show:
-            for last in start(lambda: asked):
+            for last in start(lambda: asked or pulled()):
                 show(last)
     finally:
         for number, handler in before.items():

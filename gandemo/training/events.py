@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 
 class _Event(BaseModel):
@@ -27,6 +31,7 @@ class Started(_Event):
     precision: str
     parameters: dict[str, int]
     resumed: bool = False
+    remarks: list[str] = Field(default_factory=list, description="why it will not go on to the very same bits")
 
 
 class Progress(_Event):
@@ -91,16 +96,129 @@ def append(path: Path, event: Event) -> None:
 
 def read(path: Path) -> Iterator[Event]:
     """All whole events; torn and unknown lines are passed over, and steps that a resume took back are left out."""
-    if not path.is_file():
-        return
-    events: list[Event] = []
+    yield from Reader(path).poll(torn=True)
+
+
+class Reader:
+    """The events of a run that may still be training; each look reads only what is new."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._events: list[Event] = []
+        self._place = 0
+        self._file: tuple[int, int] | None = None
+
+    def poll(self, *, torn: bool = False) -> list[Event]:
+        """All events so far.
+
+        Args:
+            torn: also take a last line without its end; else it is looked at again next time.
+        """
+        try:
+            with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                same = self._file == (status.st_dev, status.st_ino) and status.st_size >= self._place
+                if not same:
+                    self._events, self._place, self._file = [], 0, (status.st_dev, status.st_ino)
+                file.seek(self._place)
+                for line in file:
+                    if not line.endswith(b"\n") and not torn:
+                        break
+                    self._place += len(line)
+                    self._take(line)
+        except OSError:
+            self._events, self._place, self._file = [], 0, None
+        return list(self._events)
+
+    def _take(self, line: bytes) -> None:
+        event = _parse(line)
+        if isinstance(event, Started) and event.resumed:
+            self._events = [earlier for earlier in self._events if earlier.step <= event.step]
+        if event is not None:
+            self._events.append(event)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a list of many runs shows of each.
+
+    Attributes:
+        step: of the last event.
+        time: of the last event; 0: nothing was told yet.
+        seconds: of training, over all resumes.
+        score: of the best checkpoint, or None.
+        best_step: its step, or None.
+        started: the last Started and its place in the file in bytes, or None.
+        finished: the last Finished and its place, or None where a Started came after it.
+    """
+
+    step: int = 0
+    time: float = 0.0
+    seconds: float = 0.0
+    score: float | None = None
+    best_step: int | None = None
+    started: tuple[Started, int] | None = None
+    finished: tuple[Finished, int] | None = None
+
+
+def outline(path: Path) -> Outline:
+    """The outline of an events file, remembered until the file changes: parses the few lines that it needs."""
+    try:
+        status = path.stat()
+        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        known = _outlines.get(path)
+        if known is None or known[0] != key:
+            if len(_outlines) > 2_000:
+                _outlines.clear()
+            known = _outlines[path] = (key, _outline(path))
+        return known[1]
+    except OSError:
+        return Outline()
+
+
+_outlines: dict[Path, tuple[tuple[int, ...], Outline]] = {}
+
+
+def _outline(path: Path) -> Outline:
+    started: tuple[Started, int] | None = None
+    finished: tuple[Finished, int] | None = None
+    bests: list[tuple[int, float]] = []
+    # the last lines of their kinds, not parsed yet; more than one, since the very last may be torn
+    plain, progress = deque[bytes](maxlen=4), deque[bytes](maxlen=4)
+    place = 0
     with path.open("rb") as file:
         for line in file:
-            try:
-                event = _adapter.validate_python(json.loads(line))
-            except (ValueError, ValidationError):
-                continue
-            if isinstance(event, Started) and event.resumed:
-                events = [earlier for earlier in events if earlier.step <= event.step]
-            events.append(event)
-    yield from events
+            if b'"kind":"progress"' in line:
+                progress.append(line)
+                plain.append(line)
+            elif b'"kind":"sampled"' in line or b'"kind":"saved"' in line or b'"is_best":false' in line:
+                plain.append(line)
+            elif (event := _parse(line)) is not None:
+                plain.append(line)
+                if isinstance(event, Started):
+                    started, finished = (event, place), None
+                    bests = [best for best in bests if not event.resumed or best[0] <= event.step]
+                elif isinstance(event, Finished):
+                    finished = (event, place)
+                elif isinstance(event, Evaluated) and event.is_best:
+                    bests.append((event.step, event.metrics.get(event.score, math.nan)))
+            place += len(line)
+    last, run = _last(plain), _last(progress)
+    seconds = run.seconds if isinstance(run, Progress) else 0.0
+    if finished is not None:
+        seconds = max(seconds, finished[0].seconds)
+    best_step, score = bests[-1] if bests else (None, None)
+    step, moment = (last.step, last.time) if last is not None else (0, 0.0)
+    return Outline(step, moment, seconds, score, best_step, started, finished)
+
+
+def _last(lines: deque[bytes]) -> Event | None:
+    return next((event for line in reversed(lines) if (event := _parse(line)) is not None), None)
+
+
+def _parse(line: bytes) -> Event | None:
+    try:
+        event: Event = _adapter.validate_python(json.loads(line))
+    except (ValueError, RecursionError):
+        return None
+    return event

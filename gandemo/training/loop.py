@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,14 +21,12 @@ from torch.optim import Optimizer
 
 from gandemo import checkpoint
 from gandemo.data import datasets
-from gandemo.errors import CheckpointError, DataError, RecipeError, TrainingError
+from gandemo.errors import DataError, GanDemoError, TrainingError
 from gandemo.nets import build_discriminator, build_generator
 from gandemo.recipe import Optimizer as OptimizerSettings
 from gandemo.recipe import Recipe
 from gandemo.tasks import Batch, Pictures, task_of
-from gandemo.training import events, losses, state
-
-KEEP_CHECKPOINTS = 3
+from gandemo.training import events, fingerprint, losses, process, runs, state
 
 
 def default_device() -> torch.device:
@@ -249,8 +248,13 @@ class Trainer:
                 self._update("generator", loss + settings.adversarial * term)
             finally:
                 self.discriminator.requires_grad_(True)
-        else:
+        elif loss.requires_grad:
             self._update("generator", loss)
+        else:
+            raise TrainingError(
+                f"{self.recipe.name} gives its generator nothing to learn from; it needs a discriminator and "
+                f"loss.adversarial above 0"
+            )
 
     def round(self) -> None:
         """`d_steps` of the discriminator, then `g_steps` of the generator; `step` counts rounds."""
@@ -335,29 +339,65 @@ def train(
     device = device or default_device()
     if init is None and recipe.init and not resume:
         init = checkpoint.resolve(recipe.init)
-    training = datasets.load(recipe.dataset, "train")
-    held_out = datasets.load(recipe.dataset, "validation")
-    trainer = Trainer(recipe, training, device)
-    if init is not None and not resume:
-        start_from(trainer, init)
-    _prepare_folder(run_dir, recipe, resume)
-    return _Run(trainer, held_out, run_dir, max_seconds, should_stop).go(resume)
-
-
-def _prepare_folder(run_dir: Path, recipe: Recipe, resume: bool) -> None:
-    if resume:
-        if Recipe.from_file(run_dir / "recipe.json") != recipe:
-            raise TrainingError(f"{run_dir} was trained with another recipe; resume it unchanged or start a new run")
-        return
-    if run_dir.exists() and any(run_dir.iterdir()):
-        raise TrainingError(f"{run_dir} is not empty; resume it, or choose another --run-dir")
+    new_folders = [folder for folder in (run_dir, *run_dir.parents) if not folder.exists()]
+    hold = _prepare_folder(run_dir, recipe, init, resume)
     try:
-        (run_dir / "samples").mkdir(parents=True)
-        (run_dir / "recipe.json").write_text(recipe.to_json(), encoding="utf-8")
-    except OSError as error:
+        training = datasets.load(recipe.dataset, "train")
+        held_out = datasets.load(recipe.dataset, "validation")
+        trainer = Trainer(recipe, training, device)
+        mark = fingerprint.fingerprint(recipe, training, device, "bf16" if trainer.bf16 else "fp32")
+        remarks = _check_same(run_dir, recipe, mark) if resume else []
+        source = init
+        if resume:  # from its state, or, if it was ended before it had one, from where it began
+            source = None if state.state_folders(run_dir / "state") else runs.init_of(run_dir)
+        if source is not None:
+            start_from(trainer, source)
+    except GanDemoError as error:
+        if not new_folders:
+            runs.note_failure(run_dir, str(error))
+        hold.release()
+        if new_folders:
+            shutil.rmtree(run_dir, ignore_errors=True)
+        for folder in new_folders[1:]:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+    run = _Run(trainer, held_out, run_dir, max_seconds, should_stop, hold, mark)
+    return run.go(resume, remarks, saves_first=source is not None)
+
+
+def _prepare_folder(run_dir: Path, recipe: Recipe, init: checkpoint.Checkpoint | None, resume: bool) -> process.Hold:
+    """Claims the run folder for this process: a new one, one that was laid out to be trained in, or one to resume."""
+    if resume:
+        if not (run_dir / "recipe.json").is_file():
+            raise TrainingError(f"{run_dir} holds no run: it needs recipe.json; take another folder or start a new run")
+        hold = process.hold(run_dir)
+        for part in ("state", "checkpoints"):
+            state.repair(run_dir / part)
+        return hold
+    if runs.has_begun(run_dir):
+        raise TrainingError(f"{run_dir} is not empty; resume it, or choose another --run-dir")
+    laid_out = (run_dir / "recipe.json").is_file()
+    if laid_out and Recipe.from_file(run_dir / "recipe.json") != recipe:
+        raise TrainingError(f"{run_dir} was laid out for another recipe; choose another --run-dir")
+    if not laid_out:
+        runs.lay_out(run_dir, recipe, None if init is None else init.path)
+    return process.hold(run_dir)
+
+
+def _check_same(run_dir: Path, recipe: Recipe, mark: Mapping[str, Any]) -> list[str]:
+    """Refuses to go on with something else than the run began with; returns what differs harmlessly."""
+    before = state.saved_fingerprint(run_dir / "state")
+    if before is None:
+        before = {"recipe": Recipe.from_file(run_dir / "recipe.json").model_dump(mode="json")}
+    if differences := fingerprint.refusals(before, mark):
+        saved = state.state_folders(run_dir / "checkpoints")
+        fork = f"train {recipe.name} --init {run_dir.name}/{saved[0].name}" if saved else f"train {recipe.name}"
         raise TrainingError(
-            f"can't write {run_dir}: {error.strerror}; free some space or choose another folder"
-        ) from None
+            f"{run_dir.name} can't go on, since {'; '.join(differences)}; put that back, or start a new run from it: "
+            f"python -m gandemo {fork}"
+        )
+    return fingerprint.remarks(before, mark)
 
 
 class _Run:
@@ -370,9 +410,15 @@ class _Run:
         run_dir: Path,
         max_seconds: float | None,
         should_stop: Callable[[], bool],
+        hold: process.Hold,
+        mark: Mapping[str, Any],
     ) -> None:
         self.trainer, self.held_out, self.run_dir = trainer, held_out, run_dir
         self.max_seconds, self.should_stop = max_seconds, should_stop
+        self.hold, self.mark = hold, mark
+        self.ballast = run_dir / ".ballast"
+        self.saved: int | None = None
+        self.looked = -math.inf
         self.best: float | None = None
         self.metrics: dict[str, float] = {}
         self.stale = 0  # evaluations since the best
@@ -389,38 +435,73 @@ class _Run:
             ) from None
         return event
 
-    def go(self, resume: bool) -> Iterator[events.Event]:
-        trainer, recipe = self.trainer, self.trainer.recipe
-        if resume:
-            trainer.step, scalars = state.load_state(
-                self.run_dir / "state", trainer.networks, trainer.optimizers, {"noise": trainer.rng}
-            )
-            trainer.source.drawn, self.seconds = scalars["drawn"], scalars["seconds"]
-            self.best, self.metrics, self.stale = scalars["best"], scalars["metrics"], scalars.get("stale", 0)
-        parameters = {
-            name: sum(parameter.numel() for parameter in network.parameters())
-            for name, network in trainer.networks.items()
-            if name != "average"
-        }
-        yield self._tell(
-            events.Started(
-                step=trainer.step,
-                time=time.time(),
-                steps=recipe.steps,
-                device=str(trainer.device),
-                threads=torch.get_num_threads(),
-                precision="bf16" if trainer.bf16 else "fp32",
-                parameters=parameters,
-                resumed=resume,
-            )
-        )
+    def go(self, resume: bool, remarks: list[str], saves_first: bool) -> Iterator[events.Event]:
         try:
+            yield from self._told(resume, remarks, saves_first)
+        finally:
+            self.ballast.unlink(missing_ok=True)
+            self.hold.release()
+
+    def _told(self, resume: bool, remarks: list[str], saves_first: bool) -> Iterator[events.Event]:
+        """The run from its first word to its last."""
+        trainer, recipe = self.trainer, self.trainer.recipe
+        try:
+            # a disk that fills up still has room for the last word
+            with contextlib.suppress(OSError):
+                self.ballast.write_bytes(os.urandom(2**13))
+            if resume and state.state_folders(self.run_dir / "state"):
+                trainer.step, scalars = state.load_state(
+                    self.run_dir / "state", trainer.networks, trainer.optimizers, {"noise": trainer.rng}
+                )
+                trainer.source.drawn, self.seconds = scalars["drawn"], scalars["seconds"]
+                self.best, self.metrics, self.saved = scalars["best"], scalars["metrics"], trainer.step
+                self.stale = scalars.get("stale", 0)
+            elif saves_first:
+                self._save_state()  # what it starts from may change or go
+            parameters = {
+                name: sum(parameter.numel() for parameter in network.parameters())
+                for name, network in trainer.networks.items()
+                if name != "average"
+            }
+            yield self._tell(
+                events.Started(
+                    step=trainer.step,
+                    time=time.time(),
+                    steps=recipe.steps,
+                    device=str(trainer.device),
+                    threads=torch.get_num_threads(),
+                    precision="bf16" if trainer.bf16 else "fp32",
+                    parameters=parameters,
+                    resumed=resume,
+                    remarks=remarks,
+                )
+            )
             yield from self._steps()
-        except (TrainingError, CheckpointError, DataError, RecipeError) as error:
-            # the disk that failed the run may take no last word either; the error itself goes to the caller
-            with contextlib.suppress(TrainingError):
-                yield self._tell(self._finished("failed", str(error)))
+        except GanDemoError as error:
+            yield from self._failed(str(error))
             raise
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                yield from self._failed(f"{type(error).__name__}: {error}")
+                raise
+            reason = f"out of memory at step {trainer.step + 1}; take a smaller batch_size, or end other programs"
+            yield from self._failed(reason)
+            raise TrainingError(reason) from error
+
+    def _failed(self, reason: str) -> Iterator[events.Event]:
+        self.ballast.unlink(missing_ok=True)
+        # the disk that failed the run may take no last word either; the error itself goes to the caller
+        with contextlib.suppress(TrainingError):
+            yield self._tell(self._finished("failed", reason))
+
+    def _asked_to_stop(self, now: float) -> bool:
+        """Whether the caller wants it, or somebody who only knows the run folder."""
+        if self.should_stop():
+            return True
+        if now - self.looked < 0.2:
+            return False
+        self.looked = now
+        return process.stop_requested(self.run_dir)
 
     def _steps(self) -> Iterator[events.Event]:
         trainer, recipe = self.trainer, self.trainer.recipe
@@ -431,10 +512,11 @@ class _Run:
             yield event
         while trainer.step < recipe.steps and not self._is_tired():
             now = time.perf_counter()
-            if self.should_stop() or (self.max_seconds is not None and now - began >= self.max_seconds):
+            if self._asked_to_stop(now) or (self.max_seconds is not None and now - began >= self.max_seconds):
                 self.seconds = before + now - began
-                yield from self._save()
-                yield self._tell(self._finished("stopped"))
+                if self.saved != trainer.step:
+                    yield from self._save()
+                yield self._tell(self._finished("stopped", process.stop_reason(self.run_dir)))
                 return
             trainer.round()
             self._accumulate()
@@ -508,6 +590,7 @@ class _Run:
         name = f"samples/step-{trainer.step:07d}.png"
         temporary = self.run_dir / "samples" / ".writing.png"
         try:
+            temporary.parent.mkdir(exist_ok=True)
             picture.save(temporary)
             temporary.replace(self.run_dir / name)
         except OSError as error:
@@ -558,8 +641,12 @@ class _Run:
         return self._tell(events.Saved(step=trainer.step, time=time.time(), path=f"checkpoints/{name}"))
 
     def _save(self) -> Iterator[events.Event]:
+        yield self._save_checkpoint(f"step-{self.trainer.step}")
+        self._save_state()
+        state.thin(self.run_dir / "checkpoints", self.trainer.recipe.checkpoint_every)
+
+    def _save_state(self) -> None:
         trainer = self.trainer
-        yield self._save_checkpoint(f"step-{trainer.step}")
         scalars = {
             "drawn": trainer.source.drawn,
             "seconds": self.seconds,
@@ -574,6 +661,12 @@ class _Run:
             trainer.optimizers,
             {"noise": trainer.rng},
             scalars,
+            self.mark,
         )
-        for old in state.state_folders(self.run_dir / "checkpoints")[KEEP_CHECKPOINTS:]:
-            shutil.rmtree(old, ignore_errors=True)
+        self.saved = trainer.step
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)

@@ -1,17 +1,36 @@
-"""Run folders: made, found and listed. What is told of a run is read from its folder alone."""
+"""Run folders: made, found, listed, asked to stop, thinned and deleted.
+
+What is told of a run is read from its folder, and from the queue beside it, so that any page, a second server and the
+command line see the same run.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import secrets
+import shutil
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from gandemo import checkpoint
-from gandemo.errors import CheckpointError, RecipeError
+from gandemo.errors import CheckpointError, RecipeError, TrainingError
 from gandemo.recipe import Recipe
-from gandemo.training import events
+from gandemo.training import events, process, state
+
+State = Literal["queued", "starting", "running", "stopping", "stopped", "interrupted", "failed", "done"]
+ACTIVE: tuple[State, ...] = ("starting", "running", "stopping")
+
+START = "start.json"
+QUEUE = "queue.json"
+_BEFORE_THE_START = {"recipe.json", START, "log.txt", process.CLAIM, process.STOP}
 
 
 @dataclass(frozen=True)
@@ -22,17 +41,26 @@ class RunSummary:
         id: the folder's name.
         path: the folder.
         recipe: what it trains.
-        state: "done", "stopped", "failed", or "unfinished" (running, or ended without a last word).
+        state: "queued"; "starting", "running" or "stopping" while a process trains it; then "stopped" (saved, can go
+            on), "interrupted" (its process was killed; goes on from the last saved state), "failed" or "done".
         step: the last one told of.
         score: of the best checkpoint, or None.
+        best_step: the best checkpoint's, or None.
+        reason: why it failed or was stopped, where that is known.
+        seconds: of training so far, over all resumes.
+        time: of the last event, in seconds since the epoch; 0: nothing was told yet.
     """
 
     id: str
     path: Path
     recipe: Recipe
-    state: str
+    state: State
     step: int
     score: float | None
+    best_step: int | None = None
+    reason: str = ""
+    seconds: float = 0.0
+    time: float = 0.0
 
 
 def runs_home() -> Path:
@@ -40,10 +68,63 @@ def runs_home() -> Path:
     return checkpoint.home() / "runs"
 
 
+# --- made and found ---------------------------------------------------------------------------------------
+
+
 def new_run_dir(recipe: Recipe) -> Path:
     """A folder for a new run, not made yet; the id tells recipe and time and is never used twice."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     return runs_home() / f"{recipe.name}-{stamp}-{secrets.token_hex(2)}"
+
+
+def lay_out(folder: Path, recipe: Recipe, init: Path | None = None) -> None:
+    """Makes a run folder that waits to be trained in.
+
+    Args:
+        folder: new, or empty.
+        recipe: what will be trained.
+        init: the checkpoint folder to start from.
+
+    Raises:
+        TrainingError: the disk is full or the folder can't be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / START).write_text(json.dumps({"init": None if init is None else str(init.resolve())}), "utf-8")
+        # the recipe comes last and in one piece: with it, the folder is a run
+        temporary = folder / ".recipe.json"
+        temporary.write_text(recipe.to_json(), encoding="utf-8")
+        temporary.replace(folder / "recipe.json")
+    except OSError as error:
+        raise TrainingError(
+            f"can't write {folder}: {error.strerror}; free some space or choose another folder"
+        ) from None
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a folder holds more than a run that waits for its start."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    return bool(names - _BEFORE_THE_START) or ("recipe.json" in names) != (START in names)
+
+
+def init_path(folder: Path) -> Path | None:
+    """The checkpoint folder that a run was meant to start from, whether it is still there or not."""
+    if not (folder / START).is_file():
+        return None
+    source = checkpoint.read_json(folder / START).get("init")
+    return None if source is None else Path(str(source))
+
+
+def init_of(folder: Path) -> checkpoint.Checkpoint | None:
+    """The checkpoint that a run was meant to start from.
+
+    Raises:
+        CheckpointError: it is gone or damaged.
+    """
+    source = init_path(folder)
+    return None if source is None else checkpoint.load(source)
 
 
 def find_run(run: str) -> Path:
@@ -54,19 +135,28 @@ def find_run(run: str) -> Path:
     """
     candidates = [runs_home() / run] if checkpoint.NAME.match(run) else []
     for path in (*candidates, Path(run)):
-        if (path / "recipe.json").is_file() and (path / "events.jsonl").is_file():
+        if _is_run(path):
             return path
-    known = ", ".join(summary.id for summary in list_runs()) or "none"
+    names = [summary.id for summary in list_runs()]
+    known = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "") or "none"
     raise CheckpointError(f"there is no run {run!r} in {runs_home()}; runs: {known}")
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "recipe.json").is_file() and ((path / "events.jsonl").is_file() or (path / START).is_file())
+
+
+# --- told -------------------------------------------------------------------------------------------------
 
 
 def list_runs() -> Iterator[RunSummary]:
     """All runs, the newest first; a folder that is no run is passed over."""
     root = runs_home()
-    paths = [path for path in root.glob("*") if (path / "events.jsonl").is_file()] if root.is_dir() else []
-    for path in sorted(paths, key=lambda path: -(path / "events.jsonl").stat().st_mtime):
+    found = [(_touched(path), path) for path in root.glob("[!.]*") if _is_run(path)] if root.is_dir() else []
+    queue = waiting()
+    for _, path in sorted(found, key=lambda pair: (-pair[0], pair[1].name)):
         try:
-            yield summarise(path)
+            yield _summarise(path, queue)
         except RecipeError:
             continue
 
@@ -77,14 +167,279 @@ def summarise(path: Path) -> RunSummary:
     Raises:
         RecipeError: its recipe can't be read.
     """
-    recipe = Recipe.from_file(path / "recipe.json")
-    state, step, score = "unfinished", 0, None
-    for event in events.read(path / "events.jsonl"):
-        step = max(step, event.step)
-        if isinstance(event, events.Started):
-            state, step = "unfinished", event.step
-        elif isinstance(event, events.Finished):
-            state = event.state
-        elif isinstance(event, events.Evaluated) and event.is_best:
-            score = event.metrics[event.score]
-    return RunSummary(path.name, path, recipe, state, step, score)
+    return _summarise(path, waiting())
+
+
+def _summarise(path: Path, queue: list[str]) -> RunSummary:
+    status = _status(path / "recipe.json")
+    recipe = _recipe(path / "recipe.json", status)
+    claim = process.holder(path)  # before the events, so that what its process tells last is seen
+    known = events.outline(path / "events.jsonl")
+    now = _state(path, known, claim, path.name in queue and path.parent == runs_home())
+    reason = known.finished[0].reason if known.finished is not None and now in ("failed", "stopped") else ""
+    if now == "stopping":
+        reason = process.stop_reason(path)
+    return RunSummary(
+        path.name, path, recipe, now, known.step, known.score, known.best_step, reason, known.seconds, known.time
+    )
+
+
+def _state(path: Path, known: events.Outline, claim: process.Claim | None, queued: bool) -> State:
+    if claim is not None:
+        if known.finished is not None and known.finished[1] >= claim.told:
+            return known.finished[0].state  # it has said its last word and is about to go
+        if process.stop_requested(path):
+            return "stopping"
+        return "running" if known.started is not None and known.started[1] >= claim.told else "starting"
+    if queued:
+        return "queued"
+    return "interrupted" if known.finished is None else known.finished[0].state
+
+
+def note_failure(folder: Path, reason: str) -> None:
+    """Tells in a run folder why its process could not train; a run that was done stays so."""
+    known = events.outline(folder / "events.jsonl")
+    if known.finished is None or known.finished[0].state != "done":
+        failed = events.Finished(step=known.step, time=time.time(), state="failed", reason=reason[:1_000])
+        with suppress(OSError):
+            events.append(folder / "events.jsonl", failed)
+
+
+def threads_of(folder: Path) -> int | None:
+    """How many processor threads a run trained with, as far as there are as many here; None: it has not begun."""
+    known = events.outline(folder / "events.jsonl").started
+    return None if known is None else max(1, min(known[0].threads, cores()))
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def log_tail(path: Path, lines: int = 20) -> str:
+    """The last lines that the run's process printed, errors included; empty where it printed to a terminal."""
+    try:
+        with (path / "log.txt").open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 20_000))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def _touched(path: Path) -> float:
+    return max(_status(path / name)[0] for name in ("events.jsonl", START))
+
+
+def _status(path: Path) -> tuple[float, int]:
+    """When a file was last written, and its size; zeros where it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0.0, 0
+    return status.st_mtime, status.st_size
+
+
+@lru_cache(maxsize=2_000)
+def _recipe(path: Path, status: tuple[float, int]) -> Recipe:
+    return Recipe.from_file(path)
+
+
+# --- the queue --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One process at a time changes the queue, or starts what waits in it.
+
+    Raises:
+        TrainingError: another one is at it and does not come to an end.
+    """
+    handle = process.lock_file(runs_home() / ".lock")
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def waiting() -> list[str]:
+    """The ids of the runs that wait for their start or their resume, the next one first."""
+    try:
+        values = json.loads((runs_home() / QUEUE).read_text(encoding="utf-8"))
+        return [run for run in values["waiting"] if isinstance(run, str) and checkpoint.NAME.match(run)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def write_queue(ids: list[str]) -> None:
+    """Replaces the queue; to be called within `alone`.
+
+    Raises:
+        TrainingError: the disk is full.
+    """
+    path = runs_home() / QUEUE
+    try:
+        path.with_suffix(".tmp").write_text(json.dumps({"waiting": ids}), encoding="utf-8")
+        path.with_suffix(".tmp").replace(path)
+    except OSError as error:
+        raise TrainingError(f"can't write {path}: {error.strerror}; free some space and try again") from None
+
+
+def stop(folder: Path) -> str:
+    """Asks a run to save and leave, or takes it out of the queue; asking twice does no harm.
+
+    Returns:
+        What happens now, as a sentence.
+
+    Raises:
+        TrainingError: it is not running.
+    """
+    with alone():
+        found = summarise(folder)
+        if found.state == "queued":
+            write_queue([run for run in waiting() if run != found.id])
+            return f"{found.id} left the queue"
+    if found.state == "stopping":
+        return f"{found.id} is stopping already; it saves first"
+    if found.state not in ACTIVE:
+        raise TrainingError(f"{found.id} is not running: it is {found.state}")
+    process.request_stop(folder)
+    return f"{found.id} is stopping; it saves first"
+
+
+# --- room on the disk -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What somebody must confirm before a run is deleted.
+
+    Attributes:
+        run: its id.
+        question: in plain words.
+        token: to be handed to `delete`; it no longer fits once the run has gone on.
+    """
+
+    run: str
+    question: str
+    token: str
+
+
+def ask_to_delete(folder: Path) -> Deletion:
+    """What deleting a run would take away, and the token that confirms it.
+
+    Raises:
+        TrainingError: it is running, or lies outside the folder of all runs.
+    """
+    found = summarise(folder)
+    if folder.parent.resolve() != runs_home().resolve() or folder.is_symlink():
+        raise TrainingError(f"{folder} lies outside {runs_home()}; delete it by hand")
+    if found.state in ACTIVE:
+        raise TrainingError(f"{found.id} is {found.state}; stop it before you delete it")
+    count = len(state.state_folders(folder / "checkpoints")) + (folder / "checkpoints" / "best").is_dir()
+    question = (
+        f"Delete {found.id} ({found.state} at step {found.step:,}) with {count} checkpoint{'' if count == 1 else 's'}, "
+        f"{size(folder) / 1e6:,.1f} MB? This can't be undone."
+    )
+    seen = (str(folder.resolve()), found.step, _status(folder / "events.jsonl"))
+    return Deletion(found.id, question, hashlib.sha256(repr(seen).encode()).hexdigest()[:16])
+
+
+def delete(folder: Path, token: str) -> None:
+    """Deletes a run for good, out of the queue as well.
+
+    Raises:
+        TrainingError: it is running, or has gone on since the token was given out.
+    """
+    with alone():
+        asked = ask_to_delete(folder)
+        if not secrets.compare_digest(asked.token, token):
+            raise TrainingError(f"{asked.run} has changed since you were asked; look again before you delete it")
+        hold = process.hold(folder)
+        if asked.run in (queue := waiting()):
+            write_queue([run for run in queue if run != asked.run])
+        if sys.platform == "win32":
+            hold.release()  # an open file would keep the folder from being renamed
+        gone = folder.with_name(f".deleted-{asked.run}-{secrets.token_hex(4)}")
+        try:
+            folder.rename(gone)  # in one piece: nobody sees half a run
+        except OSError as error:
+            raise TrainingError(f"can't delete {folder}: {error.strerror}; close what uses it and try again") from None
+        finally:
+            hold.release()
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def size(folder: Path) -> int:
+    """Bytes in a folder and below it; files that vanish meanwhile count nothing."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(root, name)).st_size
+    return total
+
+
+def disk_limit() -> int | None:
+    """How many bytes all runs together may take, as somebody has set; None: as many as there are."""
+    try:
+        value = json.loads((runs_home() / "settings.json").read_text(encoding="utf-8"))["disk_limit"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def set_disk_limit(limit: int | None) -> None:
+    """Sets, or with None lifts, how many bytes all runs together may take.
+
+    Raises:
+        TrainingError: the bound is too small for any run, or can't be written.
+    """
+    if limit is not None and limit < 10**7:
+        raise TrainingError(f"a bound of {limit / 1e6:g} MB is too small for a run; take 10 MB or more")
+    with alone():
+        path = runs_home() / "settings.json"
+        try:
+            path.with_suffix(".tmp").write_text(json.dumps({"disk_limit": limit}), encoding="utf-8")
+            path.with_suffix(".tmp").replace(path)
+        except OSError as error:
+            raise TrainingError(f"can't write {path}: {error.strerror}; free some space and try again") from None
+
+
+def tidy(limit: int | None = None) -> int:
+    """Makes room until all runs fit into a bound; what nobody would miss goes first, and only of runs that have ended.
+
+    First the remains of deletions; then, from the longest untouched run on, the saved states of runs that are done,
+    and checkpoints that are neither the best nor the last. Never the best, the last, or what a resume needs.
+
+    Args:
+        limit: in bytes; None: the one that was set.
+
+    Returns:
+        What all runs take now, in bytes.
+    """
+    limit = disk_limit() if limit is None else limit
+    for remains in runs_home().glob(".deleted-*"):
+        shutil.rmtree(remains, ignore_errors=True)
+    total = size(runs_home())
+    if limit is None or total <= limit:
+        return total
+    for found in reversed(list(list_runs())):
+        if found.state in (*ACTIVE, "queued"):
+            continue
+        try:
+            hold = process.hold(found.path)
+        except TrainingError:
+            continue
+        try:
+            spare = state.state_folders(found.path / "checkpoints")[:0:-1]
+            if found.state == "done":
+                spare = [*state.state_folders(found.path / "state"), *spare]
+            for path in spare:
+                total -= size(path)
+                state.discard(path)
+                if total <= limit:
+                    return total
+        finally:
+            hold.release()
+    return total
