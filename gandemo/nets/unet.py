@@ -73,8 +73,7 @@ class UNet(nn.Module):
         )
         self.last = nn.Conv2d(channels[0], outputs, 3, padding=1)
         initialise(self, init)
-        if residual != "none":
-            nn.init.zeros_(self.last.weight)  # at first, the input as it is
+        nn.init.zeros_(self.last.weight)  # at first nothing: the input as it is, or no colour
 
     def forward(self, pictures: Tensor) -> Tensor:
         """pictures: [N, inputs, H, W] in [-1, 1]; returns [N, outputs, H, W], within [-1, 1] unless residual."""

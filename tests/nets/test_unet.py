@@ -30,6 +30,8 @@ def _seeded() -> None:
 def test_any_size_that_halves(batch_norm: bool, size: tuple[int, int]) -> None:
     network = UNet(inputs=4, outputs=2, batch_norm=batch_norm, **TINY)
     assert network.multiple == 4
+    assert not network(torch.randn(2, 4, *size)).any()  # nothing at first
+    nn.init.normal_(network.last.weight)
     output = network(torch.randn(2, 4, *size) * 9)
     assert output.shape == (2, 2, *size)
     assert float(output.detach().abs().max()) <= 1.0
