@@ -17,6 +17,7 @@ from gandemo.ui.theme import theme
 
 # A tab's name, what builds it, and what loads its models ahead of the first visitor.
 TABS = (("Digits", digits.tab, digits.warm_up),)
+DESCRIPTION = "Small GANs to watch, question and use in the browser: digits from noise, judged by a second network"
 
 
 def build() -> gr.Blocks:
@@ -57,14 +58,13 @@ def launch(
             auth=auth,
             theme=theme(),
             css=read("style.css"),
-            head=f"<script>{read('page.js')}</script>",
+            head=f'<meta name="description" content="{DESCRIPTION}">\n<script>{read("page.js")}</script>',
             favicon_path=PAGE / "icon.svg",
             footer_links=["api", "settings"],
             run_history=False,
             max_file_size="20mb",
             show_error=True,
             ssr_mode=False,
-            enable_monitoring=False,
             prevent_thread_lock=True,
             quiet=True,
         )

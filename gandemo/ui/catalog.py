@@ -136,7 +136,7 @@ def cards(task: str) -> list[dict[str, Any]]:
     shown = []
     for entry in entries(task):
         frechet = entry.figure("frechet")
-        measured = [] if frechet is None else [f"Fréchet distance {_short(frechet)}"]
+        measured = [] if frechet is None else [f"Fréchet {_short(frechet)}"]
         shown.append(
             {
                 "name": entry.name,

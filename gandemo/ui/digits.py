@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -72,9 +73,10 @@ def tab(demo: gr.Blocks) -> None:
     digits_api.endpoints()
 
     wishes = [chosen, seed, label, count, variety]
-    _when(generate.click, _wall, wishes, wall, busy="wall").success(None, js="() => gandemo.tell('wall', 'gd-made')")
-    for event in (seed.submit, label.input, count.input, variety.input):
-        _when(event, _wall, wishes, wall, busy="wall")
+    shown = _when(
+        _any_of(generate.click, seed.submit, label.input, count.input, variety.input), _wall, wishes, wall, busy="wall"
+    )
+    shown.success(None, js="() => gandemo.tell('wall', 'gd-made')", api_visibility="private")
     _when(_rolled(dice, ROLL, seed), _wall, wishes, wall, busy="wall")
     _when(chosen.input, _changed, wishes, [label, wall, figures, inspector, walked_class], busy="wall").success(
         None, js="() => ['walk', 'draw'].forEach((id) => gandemo.tell(id, 'gd-changed'))"
@@ -95,10 +97,14 @@ def _walk_section(chosen: gr.HTML, first: str | None) -> gr.Radio:
             end = gr.Number(2, label="To seed", precision=0, elem_id="walk-to", min_width=100)
             dice = gr.Button("Roll the dice", elem_id="walk-dice", elem_classes="gd-dice", min_width=130)
             go = gr.Button("Walk", variant="primary", elem_id="walk-go", min_width=110)
-        label = gr.Radio(label="Class", elem_id="walk-class", elem_classes="gd-chips", **_classes(first))
+        label = gr.Radio(label="Class", elem_id="walk-class", elem_classes="gd-chips", **_classes(first, every="All"))
         walk = part("walk")
     asked = [chosen, start, end, label]
-    for event in (go.click, start.submit, end.submit, label.input, _rolled(dice, ROLL_TWO, [start, end]), walk.seen):
+    for event in (
+        _any_of(go.click, start.submit, end.submit, label.input),
+        _rolled(dice, ROLL_TWO, [start, end]),
+        walk.seen,
+    ):
         _when(event, _walked, asked, walk, busy="walk")
     _when(walk.keep, _filmed, None, walk, busy="walk")
     return label
@@ -126,7 +132,11 @@ def _compare_section(names: list[str]) -> tuple[gr.Dropdown, gr.Dropdown]:
             go = gr.Button("Compare", variant="primary", elem_id="compare-go", min_width=110)
         compared = part("compare")
     asked = [left, right, seed]
-    for event in (go.click, left.input, right.input, seed.submit, _rolled(dice, ROLL, seed), compared.seen):
+    for event in (
+        _any_of(go.click, left.input, right.input, seed.submit),
+        _rolled(dice, ROLL, seed),
+        compared.seen,
+    ):
         _when(event, _compared, asked, compared, busy="compare")
     return left, right
 
@@ -155,6 +165,11 @@ def _when(event: Callable[..., Any], callback: Callable[..., Any], inputs: Any, 
     return listening
 
 
+def _any_of(*events: Any) -> Callable[..., Any]:
+    """Several events as one: only one answer is under way at a time, and the last request is the one that stays."""
+    return partial(gr.on, list(events))
+
+
 def _rolled(dice: gr.Button, roll: str, seeds: Any) -> Callable[..., Any]:
     """The event after the dice have set new seeds."""
     rolled: Callable[..., Any] = dice.click(None, None, seeds, js=roll, api_visibility="private").then
@@ -174,7 +189,7 @@ def _wall(checkpoint: Any, seed: Any, label: Any, count: Any, variety: Any) -> d
 def _changed(checkpoint: Any, seed: Any, label: Any, count: Any, variety: Any) -> list[Any]:
     classes = _classes(checkpoint, label)
     made = _wall(checkpoint, seed, classes["value"], count, variety)
-    return [gr.Radio(**classes), made, _figures(checkpoint), None, gr.Radio(**_classes(checkpoint))]
+    return [gr.Radio(**classes), made, _figures(checkpoint), None, gr.Radio(**_classes(checkpoint, every="All"))]
 
 
 def _opened(checkpoint: Any, seed: Any, label: Any, count: Any, variety: Any) -> list[Any]:
@@ -249,13 +264,13 @@ def _cards(chosen: str | None) -> dict[str, Any]:
     }
 
 
-def _classes(checkpoint: str | None, chosen: Any = "all") -> dict[str, Any]:
+def _classes(checkpoint: str | None, chosen: Any = "all", every: str = "Each column a class") -> dict[str, Any]:
     """The class chooser of a checkpoint, which keeps what was chosen where that is possible."""
     names = catalog.find(checkpoint, TASK).class_names if checkpoint else ()
     if not names:
         why = f"{checkpoint} learned without classes, so it can't be asked for one." if checkpoint else ""
         return {"choices": [("Any", "all")], "value": "all", "interactive": False, "info": why}
-    choices = [("Each column a class", "all"), *((name, str(index)) for index, name in enumerate(names))]
+    choices = [(every, "all"), *((name, str(index)) for index, name in enumerate(names))]
     value = chosen if chosen in [value for _, value in choices] else "all"
     return {"choices": choices, "value": value, "interactive": True, "info": None}
 

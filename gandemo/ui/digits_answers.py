@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 
 from gandemo.data import images as im
 from gandemo.errors import RequestError
 from gandemo.pipeline import Pipeline, Samples
+from gandemo.tasks import digits
 from gandemo.ui import catalog, models
 
 TASK = "digits"
@@ -143,7 +145,7 @@ def judge(pipeline: Pipeline, made: Samples) -> list[float]:
 
 
 def one_of_wall(wish: Wish, index: int) -> dict[str, Any]:
-    """One picture of a wall, large, with the discriminator's verdict.
+    """One picture of a wall, large, with what a classifier reads in it and what the discriminator says.
 
     Raises:
         RequestError: the wall has no such picture.
@@ -151,35 +153,12 @@ def one_of_wall(wish: Wish, index: int) -> dict[str, Any]:
     pipeline, made = samples(wish)
     if not 0 <= index < wish.count:
         raise RequestError(f"the picture must be from 0 to {wish.count - 1}, got {index}")
-    label = int(made.labels[index]) if pipeline.recipe.classes else None
-    what = f"Number {index + 1} of {wish.count}"
-    return {
-        "png": catalog.data_url(Image.fromarray(made.images[index])),
-        "title": what if label is None else f"{what}: asked for “{pipeline.class_names[label]}”",
-        "verdict": verdict(pipeline, made.images[index], label),
-    }
-
-
-def verdict(pipeline: Pipeline, picture: im.Pixels, label: int | None) -> dict[str, Any]:
-    """What the discriminator says of one picture uint8 [28, 28]; with classes, of each that it might be meant to be."""
-    if not pipeline.can_judge:
-        return {"probability": None, "says": "", "why": _why_not(pipeline), "classes": []}
+    picture, what = made.images[index], f"Number {index + 1} of {wish.count}"
     if not pipeline.recipe.classes:
-        share = float(pipeline.judge(picture[None])[0])
-        return {"probability": share, "says": f"says the discriminator of {pipeline.name}", "why": "", "classes": []}
-    every = np.arange(pipeline.recipe.classes)
-    shares = pipeline.judge(np.repeat(picture[None], len(every), axis=0), every)
-    chosen = int(shares.argmax()) if label is None else label
-    name = pipeline.class_names[chosen]
-    return {
-        "probability": float(shares[chosen]),
-        "says": f"as “{name}”, says the discriminator of {pipeline.name}",
-        "why": "",
-        "classes": [
-            {"name": name, "probability": round(float(share), 4)}
-            for name, share in zip(pipeline.class_names, shares, strict=True)
-        ],
-    }
+        return {"png": _png(picture), "title": what, **_opinions(pipeline, picture, None)}
+    label = int(made.labels[index])
+    title = f"{what}, asked for “{pipeline.class_names[label]}”"
+    return {"png": _png(picture), "title": title, **_opinions(pipeline, picture, label)}
 
 
 def drawing(checkpoint: object, picture: npt.NDArray[np.uint8]) -> dict[str, Any]:
@@ -190,18 +169,65 @@ def drawing(checkpoint: object, picture: npt.NDArray[np.uint8]) -> dict[str, Any
     """
     digit = im.drawing_to_digit(picture)
     pipeline = models.pipeline(checkpoint, TASK)
-    said = verdict(pipeline, digit, None)
-    if said["probability"] is None:
-        title = "Nobody to ask"
-    elif not pipeline.recipe.classes:
-        title = "Real or fake?"
-    else:
-        title = f"It takes this for “{pipeline.class_names[_best(said)]}”"
-    return {"png": catalog.data_url(Image.fromarray(digit)), "title": title, "verdict": said}
+    return {"png": _png(digit), "title": "Real or fake?", **_opinions(pipeline, digit, None)}
 
 
-def _best(said: Mapping[str, Any]) -> int:
-    return int(np.argmax([one["probability"] for one in said["classes"]]))
+def _png(picture: im.Pixels) -> str:
+    return catalog.data_url(Image.fromarray(picture))
+
+
+def _opinions(pipeline: Pipeline, picture: im.Pixels, label: int | None) -> dict[str, Any]:
+    """What a classifier reads in a picture, and the verdict on it as `label`, else as what was read."""
+    seen = read(pipeline, picture)
+    if seen is None:
+        return {"reads": "", "verdict": verdict(pipeline, picture, label)}
+    kind, name, share = seen
+    if label is None and kind < pipeline.recipe.classes:
+        label = kind
+    sure = "clearly" if share > 0.95 else "probably" if share > 0.6 else "perhaps"
+    return {
+        "reads": f"A classifier reads {sure} “{name}”.",
+        "verdict": verdict(pipeline, picture, label),
+    }
+
+
+@torch.inference_mode()
+def read(pipeline: Pipeline, picture: im.Pixels) -> tuple[int, str, float] | None:
+    """The class that a classifier reads in a picture uint8 [28, 28], its name, and how sure it is.
+
+    The classifier is the one whose features measured the checkpoint; None where it is not at hand.
+    """
+    known = {entry.name: entry for entry in catalog.entries("classify")}
+    if pipeline.recipe.features not in known:
+        return None
+    classifier = digits.features_of(pipeline.recipe.features)
+    shares = classifier(im.to_signed(torch.tensor(picture[None, None]))).softmax(dim=1)[0]
+    kind = int(shares.argmax())
+    return kind, known[pipeline.recipe.features].class_names[kind], float(shares[kind])
+
+
+def verdict(pipeline: Pipeline, picture: im.Pixels, label: int | None) -> dict[str, Any]:
+    """What the discriminator says of one picture uint8 [28, 28]; with classes, of each that it might be meant to be."""
+    if not pipeline.can_judge:
+        return {"probability": None, "as": "", "says": "", "why": _why_not(pipeline), "classes": []}
+    if not pipeline.recipe.classes:
+        share = float(pipeline.judge(picture[None])[0])
+        says = f"says the discriminator of {pipeline.name}"
+        return {"probability": share, "as": "", "says": says, "why": "", "classes": []}
+    every = np.arange(pipeline.recipe.classes)
+    shares = pipeline.judge(np.repeat(picture[None], len(every), axis=0), every)
+    chosen = int(shares.argmax()) if label is None else label
+    name = pipeline.class_names[chosen]
+    return {
+        "probability": float(shares[chosen]),
+        "as": name,
+        "says": f"as “{name}”, says the discriminator of {pipeline.name}",
+        "why": "",
+        "classes": [
+            {"name": name, "probability": round(float(share), 4)}
+            for name, share in zip(pipeline.class_names, shares, strict=True)
+        ],
+    }
 
 
 def drawing_from_page(sent: Mapping[str, Any]) -> im.Pixels:
@@ -326,7 +352,7 @@ def drawing_from_file(checkpoint: object, path: str) -> tuple[Image.Image, dict[
         raise RequestError("the drawing is too long and thin for a digit; send one that is nearly square")
     drawn = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
     digit = im.drawing_to_digit(drawn)
-    return Image.fromarray(digit), verdict(models.pipeline(checkpoint, TASK), digit, None)
+    return Image.fromarray(digit), _opinions(models.pipeline(checkpoint, TASK), digit, None)
 
 
 def two_sheets(checkpoints: tuple[object, object], seed: int) -> tuple[Image.Image, Image.Image, dict[str, Any]]:

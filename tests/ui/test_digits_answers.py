@@ -155,7 +155,26 @@ def test_a_drawing_from_the_page(filled: Path) -> None:
     assert digit.max() == 255
     assert len(judged["verdict"]["classes"]) == 10
     assert answers.drawing("tiny-plain", board)["verdict"]["classes"] == []
-    assert answers.drawing("tiny-mute", board)["title"] == "Nobody to ask"
+    assert answers.drawing("tiny-mute", board)["verdict"]["probability"] is None
+
+
+def test_a_classifier_reads_what_is_drawn(filled: Path) -> None:
+    recipe = tiny.DIGITS.with_settings({"features": "tiny-reader"})
+    tiny.save(filled / "checkpoints" / "read", recipe, metrics={"calibration": {"scale": 1.0, "offset": 0.0}})
+    pipeline = models.pipeline("read", "digits")
+    digit = np.asarray(opened(answers.drawing("read", drawn_seven())["png"]))
+    seen = answers.read(pipeline, digit)
+    assert seen is not None
+    kind, name, share = seen
+    assert name == str(kind)
+    assert 0.1 <= share <= 1.0
+    drawn = answers.drawing("read", drawn_seven())
+    assert drawn["reads"].endswith(f" “{name}”.")
+    assert drawn["verdict"]["as"] == name
+    assert answers.one_of_wall(wish(checkpoint="read"), 4)["verdict"]["as"] == "4"
+    elsewhere = recipe.with_settings({"features": "../checkpoints/tiny-reader"})  # only names in the list are opened
+    tiny.save(filled / "checkpoints" / "astray", elsewhere)
+    assert answers.read(models.pipeline("astray", "digits"), digit) is None
 
 
 @pytest.mark.parametrize("pixels", ["", "AAAA", "not base64!", "A" * 10**6, None, 7])
@@ -178,10 +197,10 @@ def test_a_drawing_from_a_file(filled: Path, tmp_path: Path, mode: str) -> None:
     else:
         ink = Image.eval(board, lambda value: 255 - value).convert(mode)
     ink.save(tmp_path / "seven.png")
-    digit, verdict = answers.drawing_from_file("tiny", str(tmp_path / "seven.png"))
+    digit, said = answers.drawing_from_file("tiny", str(tmp_path / "seven.png"))
     from_page = opened(answers.drawing("tiny", drawn_seven())["png"])
     assert np.abs(np.asarray(digit, np.int16) - np.asarray(from_page)).mean() < 2
-    assert 0 <= verdict["probability"] <= 1
+    assert 0 <= said["verdict"]["probability"] <= 1
 
 
 def test_a_file_that_is_no_drawing_is_one_sentence(filled: Path, tmp_path: Path) -> None:

@@ -60,10 +60,10 @@ def test_judge_drawing(client: gradio_client.Client, tmp_path: Path) -> None:
     ImageDraw.Draw(drawing).line([(60, 60), (140, 60), (90, 240)], fill="black", width=20)
     drawing.save(tmp_path / "seven.png")
     file = gradio_client.handle_file(tmp_path / "seven.png")
-    digit, verdict = client.predict(drawing=file, checkpoint="tiny", api_name="/judge_drawing")
+    digit, said = client.predict(drawing=file, checkpoint="tiny", api_name="/judge_drawing")
     with Image.open(digit) as seen:
         assert seen.size == (28, 28)
-    assert len(verdict["classes"]) == 10
+    assert len(said["verdict"]["classes"]) == 10
     Image.new("RGB", (200, 300), "white").save(tmp_path / "empty.png")
     file = gradio_client.handle_file(tmp_path / "empty.png")
     assert "othing is drawn" in refused(client, "/judge_drawing", drawing=file, checkpoint="tiny")
@@ -104,7 +104,7 @@ def test_the_pages_own_endpoints_check_what_they_are_sent(served: str) -> None:
     with urllib.request.urlopen(f"{served}config") as answer:
         config = json.load(answer)
     own = [call for call in config["dependencies"] if call["api_visibility"] == "private" and call["backend_fn"]]
-    assert len(own) > 20
+    assert len(own) > 10
     for call in own:
         body = {
             "data": ["../../etc/passwd"] * len(call["inputs"]),

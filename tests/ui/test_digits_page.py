@@ -231,7 +231,9 @@ def test_a_drawing_is_judged_when_the_pen_is_lifted(any_page: Page, served: str)
     choose(page, "tiny")
     stroke(page, [(0.3, 0.2), (0.7, 0.2), (0.6, 0.5), (0.45, 0.85)])
     verdict = page.locator("#draw .gd-judged-drawing")
-    expect(verdict.locator("h3")).to_have_text(re.compile(r"It takes this for “\d”"))
+    expect(verdict.locator(".gd-verdict")).to_have_text(
+        re.compile(r"\d+ % real as “\d”, says the discriminator of tiny")
+    )
     expect(verdict.locator(".gd-classes li")).to_have_count(10)
     assert verdict.locator("img").evaluate("image => image.naturalWidth") == 28
     choose(page, "tiny-plain")  # another inspector judges the same drawing

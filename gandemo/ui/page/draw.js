@@ -125,7 +125,7 @@ function show() {
   box.replaceChildren(
     make("figure", {}, make("img", { src: data.png, alt: "Your drawing on 28 by 28 pixels", class: "gd-large" }),
       make("figcaption", { class: "gd-note" }, "As the network sees it: 28 × 28 pixels")),
-    make("div", {}, make("h3", {}, data.title), verdict(data.verdict)),
+    make("div", {}, make("h3", {}, data.title), make("p", { class: "gd-reads" }, data.reads), verdict(data.verdict)),
   );
 }
 

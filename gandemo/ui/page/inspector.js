@@ -11,7 +11,7 @@ function show() {
   }
   box.replaceChildren(
     make("img", { src: data.png, alt: data.title, class: "gd-large" }),
-    make("div", {}, make("h3", {}, data.title), verdict(data.verdict)),
+    make("div", {}, make("h3", {}, data.title), make("p", { class: "gd-reads" }, data.reads), verdict(data.verdict)),
   );
   box.scrollIntoView({ block: "nearest", behavior: still.matches ? "auto" : "smooth" });
 }

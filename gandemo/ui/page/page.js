@@ -55,7 +55,7 @@ window.gandemo = (() => {
     return make("span", { class: "gd-bar", role: "img", "aria-label": label }, fill);
   }
 
-  // What the discriminator says of one picture: { probability, says, why, classes: [{ name, probability }] }
+  // What the discriminator says of one picture: { probability, as, says, why, classes: [{ name, probability }] }
   function verdict(data) {
     if (data.probability === null) return make("p", { class: "gd-note" }, data.why);
     const sure = percent(data.probability);
@@ -64,11 +64,10 @@ window.gandemo = (() => {
       bar(data.probability, `${sure} real`),
     ];
     if (data.classes.length) {
-      const best = Math.max(...data.classes.map((one) => one.probability));
       parts.push(
         make("p", { class: "gd-note" }, "Real, if it is meant to be:"),
         make("ol", { class: "gd-classes" }, data.classes.map((one) =>
-          make("li", { class: one.probability === best ? "gd-best" : "" },
+          make("li", { class: one.name === data.as ? "gd-best" : "" },
             make("span", { class: "gd-class-name" }, one.name),
             bar(one.probability, `${one.name}: ${percent(one.probability)} real`),
             make("span", { class: "gd-class-share", "aria-hidden": "true" }, percent(one.probability))))),
