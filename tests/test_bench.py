@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gandemo import bench
+from gandemo.bench import digits as rows
 from gandemo.recipes import RECIPES
 from gandemo.tasks import digits
 from tests import tiny
@@ -16,7 +17,7 @@ from tests import tiny
 def test_the_loop_and_the_bare_loop_train_the_same_networks(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     tiny.add_dataset(monkeypatch)
     for name in ("digits", "vanilla", "selu"):
-        ratio = bench.loop_ratio(tiny.TINY[name], rounds=1, seconds=0.05)
+        ratio = rows.loop_ratio(tiny.TINY[name], rounds=1, seconds=0.05)
         assert ratio > 0
         assert math.isfinite(ratio)
 
@@ -27,10 +28,10 @@ def test_a_quick_training_is_measured_from_its_last_checkpoint(monkeypatch: pyte
     tiny.save(home / "checkpoints" / "tiny-classifier", tiny.TINY["classifier"])
     monkeypatch.setitem(RECIPES, "tiny-digits", tiny.DIGITS.with_settings({"features": "tiny-classifier"}))
     monkeypatch.setattr("gandemo.ship.publish.SAMPLES", 60)
-    rows = list(bench.quick("tiny-digits", minutes=1 / 60, bound="< 10"))
-    assert [set(row) for row in rows] == [{"what", "value", "unit", "bound"}] * 4
-    assert rows[0]["what"] == "tiny-digits after 0.0166667 minutes (6 steps): Fréchet distance"
-    assert rows[0]["bound"] == "< 10"
+    found = list(rows.quick("tiny-digits", minutes=1 / 60, bound="< 10"))
+    assert [set(row) for row in found] == [{"what", "value", "unit", "bound"}] * 4
+    assert found[0]["what"] == "tiny-digits after 0.0166667 minutes (6 steps): Fréchet distance"
+    assert found[0]["bound"] == "< 10"
 
 
 def test_every_row_says_what_it_measures() -> None:

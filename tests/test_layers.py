@@ -26,6 +26,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("ship",),
     ("",),
     ("ui", "bench"),
+    ("commands",),
     ("__main__",),
     ("app",),
 )

@@ -1,7 +1,4 @@
-"""Measurements of this machine, too slow for tests: `python -m gandemo bench`.
-
-Run them on a machine that does nothing else; every figure is measured anew.
-"""
+"""The loop, the speed of making digits, the start of the page, quality after five minutes."""
 
 from __future__ import annotations
 
@@ -13,29 +10,14 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gandemo.bench.row import Bench, Row
 from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """One row, or a few, of the table.
-
-    Attributes:
-        title: what is measured.
-        run: measures; yields {"what", "value", "unit", "bound"}.
-    """
-
-    title: str
-    run: Callable[[], Iterator[Row]]
 
 
 def _loop() -> Iterator[Row]:
@@ -249,7 +231,7 @@ def _seconds_to_answer(command: list[str], port: int) -> float:
         server.wait()
 
 
-BENCHES: dict[str, Bench] = {
+ROWS: dict[str, Bench] = {
     "loop": Bench("the training loop against a bare one", _loop),
     "generate": Bench("time to make digits", _generate),
     "start": Bench("time until the page answers", _start),

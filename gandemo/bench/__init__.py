@@ -1,0 +1,11 @@
+"""Measurements of this machine, too slow for tests: `python -m gandemo bench`.
+
+Run them on a machine that does nothing else; every figure is measured anew.
+"""
+
+from __future__ import annotations
+
+from gandemo.bench import digits
+from gandemo.bench.row import Bench
+
+BENCHES: dict[str, Bench] = {**digits.ROWS}

@@ -1,0 +1,43 @@
+"""What several commands share: options, and writing a file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gandemo.errors import RequestError
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, dotted: --set loss.r1=0.1")]
+MaxSeconds = Annotated[float | None, typer.Option(min=0, help="Stop, saved, after so many seconds.")]
+Publish = Annotated[str | None, typer.Option(help="When done: measure and lay into checkpoints/NAME.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; default: all.")]
+Leash = Annotated[int | None, typer.Option(hidden=True, help="Niceness; the end of standard input stops.")]
+
+
+def headline(metrics: dict[str, Any]) -> str:
+    """The one figure of metrics.json that says most."""
+    evaluation = metrics.get("evaluation", {})
+    if "generated" in evaluation:
+        return f"Fréchet distance {evaluation['generated']['frechet']:.2f}"
+    return f"accuracy {100 * evaluation['accuracy']:.2f} %" if "accuracy" in evaluation else ""
+
+
+@contextmanager
+def writing(output: Path) -> Iterator[Path]:
+    """A temporary sibling with the same ending that takes the place of `output` when all is written."""
+    temporary = output.with_name(f".{output.stem}.{os.getpid()}{output.suffix}")
+    try:
+        yield temporary
+        temporary.replace(output)
+    except OSError as error:
+        raise RequestError(
+            f"can't write {output}: {error.strerror}; choose another folder or free some space"
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,226 @@
+"""`train`, `resume`, `stop`, `tidy`: runs."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gandemo.commands.measuring import check_name, lay
+from gandemo.commands.options import Leash, MaxSeconds, Publish, Settings, Threads
+from gandemo.errors import RequestError
+from gandemo.recipe import Recipe, parse_settings
+from gandemo.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from gandemo.training import events
+
+
+def train(
+    recipe: str,
+    data: Annotated[str | None, typer.Option(help="Another data set, by name.")] = None,
+    settings: Settings = None,
+    init: Annotated[str | None, typer.Option(help="Start from this checkpoint's weights.")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Default: a new folder in runs/.")] = None,
+    max_seconds: MaxSeconds = None,
+    publish: Publish = None,
+    threads: Threads = None,
+    leash: Leash = None,
+) -> None:
+    """Train a recipe, by name or from a recipe.json; Ctrl-C saves, and says how to go on."""
+    if recipe in RECIPES:
+        chosen = RECIPES[recipe]
+    elif recipe.endswith(".json"):
+        chosen = Recipe.from_file(Path(recipe))
+    else:
+        raise RequestError(f"there is no recipe {recipe!r}; valid: {', '.join(RECIPES)}, or a recipe.json")
+    changed = parse_settings(settings or [])
+    if data is not None:
+        changed["dataset"] = data
+    chosen = chosen.with_settings(changed)
+    check_name(publish)
+    pulled = _leash(leash, run_dir)
+    from gandemo import checkpoint
+    from gandemo.training import loop, runs
+
+    folder = run_dir or runs.new_run_dir(chosen)
+    start = None if init is None else checkpoint.resolve(init)
+    _set_threads(threads)
+    _follow(
+        lambda should_stop: loop.train(
+            chosen, run_dir=folder, init=start, max_seconds=max_seconds, should_stop=should_stop
+        ),
+        chosen,
+        folder,
+        publish,
+        pulled,
+    )
+
+
+def resume(
+    run: str,
+    max_seconds: MaxSeconds = None,
+    publish: Publish = None,
+    threads: Threads = None,
+    leash: Leash = None,
+) -> None:
+    """Go on with a stopped or interrupted run, from its last saved state."""
+    check_name(publish)
+    pulled = _leash(leash, Path(run))
+    from gandemo.training import loop, runs
+
+    folder = runs.find_run(run)
+    recipe = Recipe.from_file(folder / "recipe.json")
+    _set_threads(threads or runs.threads_of(folder))  # other threads, other bits
+    _follow(
+        lambda should_stop: loop.train(
+            recipe, run_dir=folder, resume=True, max_seconds=max_seconds, should_stop=should_stop
+        ),
+        recipe,
+        folder,
+        publish,
+        pulled,
+    )
+
+
+def stop(
+    run: str, now: Annotated[bool, typer.Option("--now", help="End it at once, unsaved; it can be resumed.")] = False
+) -> None:
+    """Ask a training to save and leave, wherever it was started, or take it out of the queue."""
+    import time
+
+    from gandemo.training import process, runs
+
+    folder = runs.find_run(run)
+    print(runs.stop(folder), flush=True)
+    if now:
+        process.kill(folder)
+    deadline = time.monotonic() + 120
+    while process.holder(folder) is not None:
+        if time.monotonic() > deadline:
+            print(f"it is still at it; to end it unsaved: python -m gandemo stop --now {_name_of(folder)}")
+            return
+        time.sleep(0.1)
+    found = runs.summarise(folder)
+    print(f"it is {found.state} at step {found.step:,}; go on with: python -m gandemo resume {_name_of(folder)}")
+
+
+def tidy(
+    limit: Annotated[
+        str | None, typer.Argument(help="5GB, 800MB, or none: how much all runs may take from now on.")
+    ] = None,
+) -> None:
+    """Free what nobody needs of runs that have ended, until all fit into the bound; best and last checkpoints stay."""
+    from gandemo.training import runs
+
+    if limit is not None:
+        runs.set_disk_limit(_bytes(limit))
+    taken, bound = runs.tidy(), runs.disk_limit()
+    print(f"the runs take {taken / 1e9:.2f} GB" + ("" if bound is None else f" of the {bound / 1e9:.2f} GB allowed"))
+
+
+def _bytes(text: str) -> int | None:
+    if text.lower() == "none":
+        return None
+    number, unit = text[:-2], text[-2:].upper()
+    try:
+        return round(float(number) * {"GB": 1e9, "MB": 1e6}[unit])
+    except (KeyError, ValueError, OverflowError):
+        raise RequestError(f"the bound must be like 5GB or 800MB, or none; got {text!r}") from None
+
+
+def _leash(niceness: int | None, folder: Path | None) -> Callable[[], bool]:
+    """For a child of a server: claims its run before it loads torch, and hears when it is to stop."""
+    if niceness is None or folder is None:
+        return lambda: False
+    from gandemo.training import process
+
+    asked = process.leash(niceness)
+    process.reserve(folder)
+    return asked
+
+
+def _set_threads(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _follow(
+    start: Callable[[Callable[[], bool]], Iterator[events.Event]],
+    recipe: Recipe,
+    folder: Path,
+    publish: str | None,
+    pulled: Callable[[], bool],
+) -> None:
+    """Shows a training as it goes; the first Ctrl-C asks it to stop, the second one ends the process."""
+    from gandemo.training import events
+
+    asked = False
+
+    def ask(signum: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    last: events.Event | None = None
+    try:
+        with _progress(recipe) as show:
+            for last in start(lambda: asked or pulled()):
+                show(last)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if isinstance(last, events.Finished) and last.state == "stopped":
+        print(f"stopped at step {last.step:,} and saved; go on with: python -m gandemo resume {_name_of(folder)}")
+        return
+    print(f"done; the run is in {folder}")
+    if publish is not None:
+        lay(str(folder), publish)
+
+
+def _name_of(folder: Path) -> str:
+    from gandemo.training.runs import runs_home
+
+    return folder.name if folder.parent == runs_home() else str(folder)
+
+
+@contextmanager
+def _progress(recipe: Recipe) -> Iterator[Callable[[events.Event], None]]:
+    """A bar with speed and time left on a terminal, a line for each evaluation elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from gandemo.training import events
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("{task.fields[score]}"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        line = bar.add_task(recipe.name, total=recipe.steps, speed="", left="", score="")
+
+        def show(event: events.Event) -> None:
+            bar.update(line, completed=event.step)
+            if isinstance(event, events.Progress):
+                minutes, seconds = divmod(round(event.seconds_left), 60)
+                bar.update(line, speed=f"{event.images_per_second:,.0f} images/s", left=f"{minutes}:{seconds:02d} left")
+            elif isinstance(event, events.Evaluated):
+                text = f"{event.score} {event.metrics[event.score]:.4g}{' (best)' if event.is_best else ''}"
+                bar.update(line, score=text)
+                if not console.is_terminal:
+                    print(f"step {event.step:,} of {recipe.steps:,}: {text}", flush=True)
+
+        yield show
