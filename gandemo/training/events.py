@@ -30,6 +30,7 @@ class Started(_Event):
     threads: int
     precision: str
     parameters: dict[str, int]
+    pictures: int = Field(0, description="to train on; 0: not told")
     resumed: bool = False
     remarks: list[str] = Field(default_factory=list, description="why it will not go on to the very same bits")
 

@@ -17,7 +17,7 @@ TRAINING_VERSION = 1
 SAMPLE = 256  # so many pictures, evenly spaced, stand for all
 
 _ASIDE = {"description", "source", "log_every", "sample_every", "evaluate_every", "evaluate_samples"}
-_ASIDE |= {"checkpoint_every", "features"}
+_ASIDE |= {"checkpoint_every", "features", "patience"}
 
 
 def fingerprint(recipe: Recipe, pictures: Pictures, device: torch.device, precision: str) -> dict[str, Any]:

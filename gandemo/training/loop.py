@@ -337,8 +337,6 @@ def train(
         GanDemoError: training can't start, or had to stop; what was saved before stays whole.
     """
     device = device or default_device()
-    if init is None and recipe.init and not resume:
-        init = checkpoint.resolve(recipe.init)
     new_folders = [folder for folder in (run_dir, *run_dir.parents) if not folder.exists()]
     hold = _prepare_folder(run_dir, recipe, init, resume)
     try:
@@ -347,9 +345,11 @@ def train(
         trainer = Trainer(recipe, training, device)
         mark = fingerprint.fingerprint(recipe, training, device, "bf16" if trainer.bf16 else "fp32")
         remarks = _check_same(run_dir, recipe, mark) if resume else []
-        source = init
-        if resume:  # from its state, or, if it was ended before it had one, from where it began
-            source = None if state.state_folders(run_dir / "state") else runs.init_of(run_dir)
+        source = None
+        if not (resume and state.state_folders(run_dir / "state")):  # else it goes on from its state
+            source = init or runs.init_of(run_dir)
+            if source is None and recipe.init:
+                source = checkpoint.resolve(recipe.init)
         if source is not None:
             start_from(trainer, source)
     except GanDemoError as error:
@@ -472,6 +472,7 @@ class _Run:
                     threads=torch.get_num_threads(),
                     precision="bf16" if trainer.bf16 else "fp32",
                     parameters=parameters,
+                    pictures=len(trainer.source.pictures),
                     resumed=resume,
                     remarks=remarks,
                 )

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 import tiny
+import tiny_photos
 
 from gandemo import checkpoint
 from gandemo.data import datasets
@@ -36,7 +37,8 @@ from gandemo.training.loop import Trainer, train
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
-TRAINED = {recipe.task: recipe for recipe in reversed(tiny.TINY.values())}
+STRIDE = 3  # of the calls to be killed at; 1 passed as well, and takes three times as long
+TRAINED = {recipe.task: recipe for recipe in reversed([*tiny.TINY.values(), *tiny_photos.TINY.values()])}
 
 
 # --- the helper process -----------------------------------------------------------------------------------
@@ -166,7 +168,7 @@ def kill_at_every_call(recipe: Recipe, folder: Path) -> dict[str, Any]:
     assert forked(lambda: last_steps(whole))[0] == 0
     calls = int((folder / "calls").read_text())
     wrong = []
-    for number in range(1, calls + 1):
+    for number in range(1, calls + 1, STRIDE):
         run = folder / "killed"
         shutil.copytree(base, run)
         assert forked(lambda run=run, number=number: last_steps(run, number))[0] == -signal.SIGKILL
@@ -215,7 +217,7 @@ def in_helper(what: str, recipe: Recipe, folder: Path) -> dict[str, Any]:
 # --- killed -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task in TRAINED])
+@pytest.mark.parametrize("task", TASKS)
 def test_killed_at_random_moments(tmp_path: Path, task: str) -> None:
     recipe = TRAINED[task].with_settings({"steps": 8, "checkpoint_every": 1, "evaluate_every": 2, "sample_every": 2})
     report = in_helper("random", recipe, tmp_path)
@@ -433,6 +435,17 @@ def test_a_fork_killed_early_begins_where_it_was_forked(stopped: Path) -> None:
     assert digest(killed, 6) == digest(whole, 6)
 
 
+def test_a_named_start_is_taken_up_as_well(stopped: Path) -> None:
+    recipe = tiny.DIGITS.with_settings({"init": "mine/step-3"})
+    whole, laid_out = stopped.parent / "whole", stopped.parent / "laid-out"
+    list(train(recipe, run_dir=whole, device=tiny.CPU))
+    runs.lay_out(laid_out, recipe)
+    go_on(laid_out)
+    assert digest(laid_out, 6) == digest(whole, 6)
+    list(train(tiny.DIGITS, run_dir=stopped.parent / "anew", device=tiny.CPU))
+    assert digest(stopped.parent / "anew", 6) != digest(whole, 6)
+
+
 def test_a_fork_killed_before_its_first_state(stopped: Path) -> None:
     source = checkpoint.resolve("mine/step-3")
     whole, laid_out = stopped.parent / "whole", stopped.parent / "laid-out"
@@ -515,7 +528,9 @@ def test_the_history_of_a_long_run(stopped: Path) -> None:
 
 if __name__ == "__main__":
     tiny.add_dataset(pytest.MonkeyPatch())
+    tiny_photos.add_dataset(pytest.MonkeyPatch())
     _, what, place = sys.argv
     chosen = Recipe.from_file(Path(place) / "recipe.json")
-    Trainer(chosen, tiny.pictures(), tiny.CPU)  # loads what torch loads at first use; but no step is taken before forks
+    # loads what torch loads at first use; but no step is taken before forks
+    Trainer(chosen, datasets.load(chosen.dataset, "train"), tiny.CPU)
     print(json.dumps(WORK[what](chosen, Path(place))))
