@@ -41,6 +41,7 @@ class Progress(_Event):
     kind: Literal["progress"] = "progress"
     losses: dict[str, float]
     signals: dict[str, float] = Field(description="D on real and fake, its accuracies, gradient norms")
+    samples: dict[str, float] = Field(default_factory=dict, description="generated pictures beside real ones")
     images_per_second: float
     seconds: float = Field(description="of training so far, over all resumes")
     seconds_left: float
@@ -60,6 +61,7 @@ class Evaluated(_Event):
     metrics: dict[str, float]
     score: str = Field(description="the metric that picks the best")
     is_best: bool
+    samples: dict[str, float] = Field(default_factory=dict, description="samples beside the training pictures")
     seconds: float = Field(description="that the evaluation took")
 
 

@@ -18,12 +18,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from gandemo import checkpoint
 from gandemo.data.datasets import data_home
 from gandemo.errors import CheckpointError, GanDemoError, TrainingError
 from gandemo.recipe import Recipe
-from gandemo.training import events, process, runs
+from gandemo.training import events, forks, process, runs
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 MIN_FREE = 200 * 10**6  # bytes on the disk below which no run is started
@@ -99,6 +100,15 @@ class Manager:
         folder = runs.new_run_dir(recipe).absolute()
         runs.lay_out(folder, recipe, source)
         return self._enqueue(folder)
+
+    def fork(self, source: str, settings: Mapping[str, Any] | None = None, *, anew: bool = False) -> runs.RunSummary:
+        """A new run from any checkpoint of any run, with some settings changed; see `forks.plan`.
+
+        Raises:
+            GanDemoError: there is no such checkpoint, a setting is wrong, the weights no longer fit, or no room.
+        """
+        planned = forks.plan(source, settings, anew=anew)
+        return self.start(planned.recipe, init=None if planned.init is None else planned.init.path)
 
     def resume(self, run: str) -> runs.RunSummary:
         """Goes on with a run that was stopped, interrupted or failed; asking twice does no harm.

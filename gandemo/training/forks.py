@@ -1,0 +1,71 @@
+"""Forks: what a new run starts from when it starts from another one, with some settings changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gandemo import checkpoint
+from gandemo.errors import CheckpointError, RecipeError
+from gandemo.nets import build_discriminator, build_generator
+from gandemo.recipe import Recipe
+from gandemo.training import runs
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A run that has yet to be started.
+
+    Attributes:
+        recipe: what it will train.
+        init: the checkpoint whose weights it starts from; None: as the recipe says.
+    """
+
+    recipe: Recipe
+    init: checkpoint.Checkpoint | None
+
+
+def plan(source: str, settings: Mapping[str, Any] | None = None, *, anew: bool = False) -> Fork:
+    """A new run from any checkpoint of any run, or from a shipped or pulled one.
+
+    Args:
+        source: as `checkpoint.resolve` takes it: `RUN` is its best checkpoint, `RUN/step-500` that step's.
+        settings: what to change in its recipe, with dotted keys as for `Recipe.with_settings`.
+        anew: take its recipe only, and begin with weights of the recipe's own.
+
+    Raises:
+        GanDemoError: there is no such checkpoint, a setting is wrong, or the weights no longer fit.
+    """
+    if anew:
+        return Fork(_recipe_of(source).with_settings(settings or {}), None)
+    found = checkpoint.resolve(source)
+    recipe = found.recipe.with_settings(settings or {})
+    check_fits(recipe, found)
+    return Fork(recipe, found)
+
+
+def check_fits(recipe: Recipe, source: checkpoint.Checkpoint) -> None:
+    """Refuses a start from weights that are not of the recipe's networks.
+
+    Raises:
+        CheckpointError: they are not, or they are damaged; the message says what would do.
+    """
+    try:
+        checkpoint.load_weights(build_generator(recipe), source.path / "generator.safetensors")
+        judge = build_discriminator(recipe)
+        if judge is not None and source.has_discriminator:
+            checkpoint.load_weights(judge, source.path / "discriminator.safetensors")
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; leave the networks as they are, or start anew") from None
+
+
+def _recipe_of(source: str) -> Recipe:
+    """The recipe of a run, whether it has a checkpoint yet or not, or of any other checkpoint."""
+    run = source.partition("/")[0]
+    if checkpoint.NAME.match(run):
+        try:
+            return Recipe.from_file(runs.runs_home() / run / "recipe.json")
+        except RecipeError:
+            pass  # no run of that name: a checkpoint, or nothing
+    return checkpoint.resolve(source).recipe
