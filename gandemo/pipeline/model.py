@@ -1,4 +1,4 @@
-"""A checkpoint made callable: loaded once, used by the page, the API, the command line and Python alike."""
+"""A loaded checkpoint, ready to be asked: for digits, for what it thinks of them, for photos."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import nn
 
 from gandemo import checkpoint
 from gandemo.data import images as im
 from gandemo.errors import RequestError
 from gandemo.metrics import Calibration
+from gandemo.pipeline import colour, painting
 from gandemo.recipe import Recipe
 from gandemo.tasks import digits
 
@@ -180,6 +182,69 @@ class Pipeline:
             condition = () if asked is None else (torch.from_numpy(asked[part]),)
             scores.append(network(pictures, *condition).double())
         return torch.cat(scores).numpy()
+
+    def colorize(
+        self,
+        photo: im.Photo,
+        *,
+        strength: float = 1.0,
+        hints: Sequence[colour.Hint] = (),
+        progress: painting.Progress | None = None,
+    ) -> im.Photo:
+        """Gives a photo colour; its own lightness stays as it is, at full size.
+
+        Args:
+            photo: grey or not; the colour that it has is not looked at.
+            strength: 0 (grey) to 1.5, a factor on the colour.
+            hints: dabs of colour that their regions follow.
+            progress: called with what is done and the total.
+
+        Raises:
+            RequestError: a value is out of range, or hints are given to a checkpoint that was trained without.
+        """
+        self._needs("colorize")
+        painted = colour.colorize(self.recipe, self.generator, photo, strength=strength, hints=hints)
+        if progress is not None:
+            progress(1, 1)
+        return painted
+
+    def enhance(
+        self,
+        photo: im.Photo,
+        *,
+        strength: float = 1.0,
+        crisp: float | None = None,
+        scale: int = 1,
+        progress: painting.Progress | None = None,
+    ) -> im.Photo:
+        """Takes blur, noise and JPEG's traces out of a photo.
+
+        Args:
+            photo: of any size.
+            strength: 0 (as it was) to 1.
+            crisp: 0 (faithful, as L1 leaves it) to 1 (as the adversarial stage does); None: the checkpoint's own.
+            scale: 1, 2 or 4 times as wide and high.
+            progress: called with the tiles that are done and their number.
+
+        Raises:
+            RequestError: a value is out of range.
+        """
+        self._needs("enhance")
+        return painting.enhance(self.generator, photo, strength=strength, scale=scale, progress=progress)
+
+    def inpaint(self, photo: im.Photo, mask: Image.Image, *, progress: painting.Progress | None = None) -> im.Photo:
+        """Paints in what a mask marks; every other pixel stays as it is.
+
+        Args:
+            photo: of any size.
+            mask: grey or black-and-white, of the photo's size; what is not 0 is painted in.
+            progress: called with what is done and the total.
+
+        Raises:
+            RequestError: the mask has another size.
+        """
+        self._needs("inpaint")
+        return painting.inpaint(self.generator, photo, mask, progress=progress)
 
     @property
     def can_judge(self) -> bool:
