@@ -5,6 +5,7 @@ GanDemoError            one sentence that says what was wrong and what to do; sh
  ├ DataError            a data set or a picture that can't be read
  ├ CheckpointError      a checkpoint or run folder that is missing, damaged or of another make
  ├ TrainingError        training that can't start or go on
+ │  └ ResumeError       a run that would go on with something else than it began with
  └ RequestError         what somebody asked of a model: count, label, seed, size
 """
 
@@ -27,6 +28,19 @@ class CheckpointError(GanDemoError):
 
 class TrainingError(GanDemoError):
     """Training can't start or can't go on."""
+
+
+class ResumeError(TrainingError):
+    """A run would go on with another recipe, other data or another version of the training: a fork could.
+
+    Attributes:
+        differences: a phrase each.
+    """
+
+    def __init__(self, message: str, differences: list[str]) -> None:
+        """Keeps the differences for whoever offers the fork."""
+        super().__init__(message)
+        self.differences = differences
 
 
 class RequestError(GanDemoError):

@@ -1,17 +1,22 @@
-"""`train`, `resume`, `stop`, `tidy`: runs."""
+"""`train`, `resume`, `fork`, `stop`, `doctor`, `delete`, `tidy`: runs."""
 
 from __future__ import annotations
 
+import json
+import shlex
 import signal
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gandemo.commands.measuring import check_name, lay
-from gandemo.commands.options import Leash, MaxSeconds, Publish, Settings, Threads
+from gandemo.commands.options import Json, Leash, MaxSeconds, Publish, Settings, Threads
 from gandemo.errors import RequestError
 from gandemo.recipe import Recipe, parse_settings
 from gandemo.recipes import RECIPES
@@ -19,13 +24,15 @@ from gandemo.recipes import RECIPES
 if TYPE_CHECKING:
     from gandemo.training import events
 
+RunDir = Annotated[Path | None, typer.Option(help="Default: a new folder in runs/.")]
+
 
 def train(
     recipe: str,
     data: Annotated[str | None, typer.Option(help="Another data set, by name.")] = None,
     settings: Settings = None,
     init: Annotated[str | None, typer.Option(help="Start from this checkpoint's weights.")] = None,
-    run_dir: Annotated[Path | None, typer.Option(help="Default: a new folder in runs/.")] = None,
+    run_dir: RunDir = None,
     max_seconds: MaxSeconds = None,
     publish: Publish = None,
     threads: Threads = None,
@@ -58,6 +65,34 @@ def train(
         folder,
         publish,
         pulled,
+    )
+
+
+def fork(
+    source: Annotated[str, typer.Argument(help="RUN (its best), RUN/step-500, or a checkpoint's name.")],
+    settings: Settings = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Its recipe only; begin with fresh weights.")] = False,
+    run_dir: RunDir = None,
+    max_seconds: MaxSeconds = None,
+    publish: Publish = None,
+    threads: Threads = None,
+) -> None:
+    """Start a new run from any checkpoint of any run, with some settings changed."""
+    check_name(publish)
+    changed = parse_settings(settings or [])
+    from gandemo.training import forks, loop, runs
+
+    planned = forks.plan(source, changed, anew=anew)
+    folder = run_dir or runs.new_run_dir(planned.recipe)
+    _set_threads(threads)
+    _follow(
+        lambda should_stop: loop.train(
+            planned.recipe, run_dir=folder, init=planned.init, max_seconds=max_seconds, should_stop=should_stop
+        ),
+        planned.recipe,
+        folder,
+        publish,
+        lambda: False,
     )
 
 
@@ -107,6 +142,50 @@ def stop(
         time.sleep(0.1)
     found = runs.summarise(folder)
     print(f"it is {found.state} at step {found.step:,}; go on with: python -m gandemo resume {_name_of(folder)}")
+
+
+def doctor(run: str, as_json: Json = False) -> None:
+    """Say what goes wrong in a run, from what it has told so far, and the fork that would mend it."""
+    from gandemo.training import events, runs
+    from gandemo.training.doctor import diagnose
+
+    folder = runs.find_run(run)
+    recipe = Recipe.from_file(folder / "recipe.json")
+    found = diagnose(list(events.read(folder / "events.jsonl")), recipe)
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], indent=2))
+        return
+    if not found:
+        print("nothing is seen to go wrong")
+    for each in found:
+        print(f"{each.title}: {each.evidence}.")
+        print(textwrap.fill(f"{each.why} Remedy: {each.remedy}.", 100, initial_indent="  ", subsequent_indent="  "))
+        if each.settings:
+            print(f"  python -m gandemo {_as_fork(_name_of(folder), each.settings, each.anew)}")
+
+
+def _as_fork(source: str, settings: dict[str, Any], anew: bool) -> str:
+    """The arguments that make a fork with some settings."""
+    words = ["fork", source]
+    for key, value in settings.items():
+        words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join([*words, "--anew"] if anew else words)
+
+
+def delete(run: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete a run for good; one that trains is refused."""
+    from gandemo.training import runs
+
+    folder = runs.find_run(run).absolute()
+    asked = runs.ask_to_delete(folder)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise RequestError(f"{asked.question} Say so with --yes")
+        if not typer.confirm(asked.question):
+            print(f"{asked.run} stays")
+            return
+    runs.delete(folder, asked.token)
+    print(f"{asked.run} is deleted")
 
 
 def tidy(

@@ -78,6 +78,7 @@ class Finished(_Event):
     kind: Literal["finished"] = "finished"
     state: Literal["done", "stopped", "failed"]
     reason: str = ""
+    differences: list[str] = Field(default_factory=list, description="why a resume was refused; a fork can go on")
     seconds: float = 0.0
 
 

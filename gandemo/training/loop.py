@@ -9,6 +9,7 @@ import contextlib
 import copy
 import math
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +22,7 @@ from torch.optim import Optimizer
 
 from gandemo import checkpoint
 from gandemo.data import datasets
-from gandemo.errors import DataError, GanDemoError, TrainingError
+from gandemo.errors import DataError, GanDemoError, ResumeError, TrainingError
 from gandemo.nets import build_discriminator, build_generator
 from gandemo.recipe import Optimizer as OptimizerSettings
 from gandemo.recipe import Recipe
@@ -354,7 +355,7 @@ def train(
             start_from(trainer, source)
     except GanDemoError as error:
         if not new_folders:
-            runs.note_failure(run_dir, str(error))
+            runs.note_failure(run_dir, str(error), getattr(error, "differences", ()))
         hold.release()
         if new_folders:
             shutil.rmtree(run_dir, ignore_errors=True)
@@ -392,10 +393,11 @@ def _check_same(run_dir: Path, recipe: Recipe, mark: Mapping[str, Any]) -> list[
         before = {"recipe": Recipe.from_file(run_dir / "recipe.json").model_dump(mode="json")}
     if differences := fingerprint.refusals(before, mark):
         saved = state.state_folders(run_dir / "checkpoints")
-        fork = f"train {recipe.name} --init {run_dir.name}/{saved[0].name}" if saved else f"train {recipe.name}"
-        raise TrainingError(
+        words = ["train", str(run_dir / "recipe.json"), *(["--init", str(saved[0])] if saved else [])]
+        raise ResumeError(
             f"{run_dir.name} can't go on, since {'; '.join(differences)}; put that back, or start a new run from it: "
-            f"python -m gandemo {fork}"
+            f"python -m gandemo {shlex.join(words)}",
+            differences,
         )
     return fingerprint.remarks(before, mark)
 

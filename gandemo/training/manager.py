@@ -24,7 +24,7 @@ from gandemo import checkpoint
 from gandemo.data.datasets import data_home
 from gandemo.errors import CheckpointError, GanDemoError, TrainingError
 from gandemo.recipe import Recipe
-from gandemo.training import events, forks, process, runs
+from gandemo.training import events, forks, process, runs, state
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 MIN_FREE = 200 * 10**6  # bytes on the disk below which no run is started
@@ -109,6 +109,19 @@ class Manager:
         """
         planned = forks.plan(source, settings, anew=anew)
         return self.start(planned.recipe, init=None if planned.init is None else planned.init.path)
+
+    def fork_refused(self, run: str) -> runs.RunSummary:
+        """A new run where a resume was refused: the run's recipe as it is now, from its last weights, if it has any.
+
+        Raises:
+            GanDemoError: there is no such run, its weights no longer fit, or no room.
+        """
+        folder = self._own(run)
+        recipe = Recipe.from_file(folder / "recipe.json")
+        saved = state.state_folders(folder / "checkpoints")
+        if saved:
+            forks.check_fits(recipe, checkpoint.load(saved[0]))
+        return self.start(recipe, init=saved[0] if saved else None)
 
     def resume(self, run: str) -> runs.RunSummary:
         """Goes on with a run that was stopped, interrupted or failed; asking twice does no harm.

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -49,6 +49,7 @@ class RunSummary:
         reason: why it failed or was stopped, where that is known.
         seconds: of training so far, over all resumes.
         time: of the last event, in seconds since the epoch; 0: nothing was told yet.
+        differences: from what it began with, for which its resume was refused; `Manager.fork_refused` takes them on.
     """
 
     id: str
@@ -61,6 +62,7 @@ class RunSummary:
     reason: str = ""
     seconds: float = 0.0
     time: float = 0.0
+    differences: tuple[str, ...] = ()
 
 
 def runs_home() -> Path:
@@ -176,11 +178,23 @@ def _summarise(path: Path, queue: list[str]) -> RunSummary:
     claim = process.holder(path)  # before the events, so that what its process tells last is seen
     known = events.outline(path / "events.jsonl")
     now = _state(path, known, claim, path.name in queue and path.parent == runs_home())
-    reason = known.finished[0].reason if known.finished is not None and now in ("failed", "stopped") else ""
+    end = known.finished[0] if known.finished is not None and now in ("failed", "stopped") else None
+    reason = "" if end is None else end.reason
     if now == "stopping":
         reason = process.stop_reason(path)
+    differences = () if end is None else tuple(end.differences)
     return RunSummary(
-        path.name, path, recipe, now, known.step, known.score, known.best_step, reason, known.seconds, known.time
+        path.name,
+        path,
+        recipe,
+        now,
+        known.step,
+        known.score,
+        known.best_step,
+        reason,
+        known.seconds,
+        known.time,
+        differences,
     )
 
 
@@ -196,11 +210,13 @@ def _state(path: Path, known: events.Outline, claim: process.Claim | None, queue
     return "interrupted" if known.finished is None else known.finished[0].state
 
 
-def note_failure(folder: Path, reason: str) -> None:
+def note_failure(folder: Path, reason: str, differences: Iterable[str] = ()) -> None:
     """Tells in a run folder why its process could not train; a run that was done stays so."""
     known = events.outline(folder / "events.jsonl")
     if known.finished is None or known.finished[0].state != "done":
-        failed = events.Finished(step=known.step, time=time.time(), state="failed", reason=reason[:1_000])
+        failed = events.Finished(
+            step=known.step, time=time.time(), state="failed", reason=reason[:1_000], differences=list(differences)
+        )
         with suppress(OSError):
             events.append(folder / "events.jsonl", failed)
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import tiny
 
-from gandemo.errors import CheckpointError, GanDemoError, TrainingError
+from gandemo.errors import CheckpointError, GanDemoError, RecipeError, TrainingError
 from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
 from gandemo.training import events, process, runs
@@ -213,6 +213,31 @@ def test_a_fork_is_told_its_source(manage: Callable[..., Any], tmp_path: Path) -
         wait(run, "done")
         assert f'"--init", "{source.path}"' in runs.log_tail(runs.find_run(run))
     assert len(list(runs.list_runs())) == 1
+
+
+def test_a_fork_by_name_and_one_of_a_run_that_may_not_go_on(manage: Callable[..., Any], home: Path) -> None:
+    tiny.save(home / "checkpoints" / "mine")
+    with manage() as manager:
+        child = manager.fork("mine", {"steps": 3, "description": "brief"})
+        wait(child.id, "done")
+        assert f'"--init", "{home / "checkpoints" / "mine"}"' in runs.log_tail(child.path)
+        assert child.recipe.steps == 3
+        with pytest.raises(RecipeError, match="no key 'colour'"):
+            manager.fork("mine", {"colour": 1})
+        anew = manager.fork(child.id, {"seed": 5}, anew=True)
+        wait(anew.id, "done")
+        assert "--init" not in runs.log_tail(anew.path)
+        assert (anew.recipe.seed, anew.recipe.steps) == (5, 3)
+
+        runs.note_failure(anew.path, "it can't go on", ["batch_size was 16, is 8"])
+        changed = recipe("brief", batch_size=8)
+        for step, networks in ((3, tiny.DIGITS), (12, tiny.DIGITS)):
+            tiny.save(child.path / "checkpoints" / f"step-{step}", networks)
+        (child.path / "recipe.json").write_text(changed.to_json(), encoding="utf-8")
+        again = manager.fork_refused(child.id)
+        wait(again.id, "done")
+        assert again.recipe == changed
+        assert f'"--init", "{child.path / "checkpoints" / "step-12"}"' in runs.log_tail(again.path)
 
 
 # --- the queue --------------------------------------------------------------------------------------------

@@ -311,8 +311,11 @@ def test_a_changed_recipe(stopped: Path) -> None:
     change_recipe(stopped, {"batch_size": 8, "generator_optimizer.lr": 0.5})
     assert refused(stopped) == (
         "mine can't go on, since batch_size was 16, is 8; generator_optimizer.lr was 0.001, is 0.5; put that back, or "
-        "start a new run from it: python -m gandemo train tiny-digits --init mine/step-3"
+        f"start a new run from it: python -m gandemo train {stopped / 'recipe.json'} "
+        f"--init {stopped / 'checkpoints' / 'step-3'}"
     )
+    differences = ("batch_size was 16, is 8", "generator_optimizer.lr was 0.001, is 0.5")
+    assert runs.summarise(stopped).differences == differences
     change_recipe(stopped, {"batch_size": 16, "generator_optimizer.lr": 0.001})
     assert go_on(stopped)[-1].step == 6
 

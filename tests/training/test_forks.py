@@ -1,0 +1,122 @@
+"""Forks: any checkpoint of any run, with settings changed; the commands for forks, deletions and diagnoses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tiny
+from test_cli import one_line
+from test_cli import run as command
+
+from gandemo import checkpoint
+from gandemo.errors import CheckpointError, GanDemoError, RecipeError
+from gandemo.training import events, forks, process, runs
+from gandemo.training.loop import train
+
+Pytest = pytest.MonkeyPatch
+
+
+@pytest.fixture
+def parent(monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
+    """A finished run of six steps, with checkpoints at 3 and 6."""
+    tiny.add_dataset(monkeypatch)
+    folder = home / "runs" / "parent"
+    list(train(tiny.DIGITS, run_dir=folder, device=tiny.CPU))
+    return folder
+
+
+def test_a_fork_takes_the_weights_of_the_step_asked_for_and_the_settings(parent: Path) -> None:
+    planned = forks.plan("parent/step-3", {"generator_optimizer.lr": 1e-5, "steps": 2})
+    assert planned.init is not None
+    assert planned.init.path.name == "step-3"
+    assert planned.recipe == tiny.DIGITS.with_settings({"generator_optimizer.lr": 1e-5, "steps": 2})
+    list(train(planned.recipe, run_dir=parent.with_name("child"), init=planned.init, device=tiny.CPU))
+    assert checkpoint.resolve("child/step-2").recipe.steps == 2
+    assert runs.init_path(parent.with_name("child")) == planned.init.path.resolve()
+    assert forks.plan("parent").init is not None
+    assert forks.plan("parent").init.path.name == "step-6"  # type: ignore[union-attr]  # no score, so no best: the last
+
+
+def test_a_fork_anew_needs_no_checkpoint(home: Path) -> None:
+    runs.lay_out(home / "runs" / "young", tiny.DIGITS)
+    with pytest.raises(CheckpointError):
+        forks.plan("young")
+    planned = forks.plan("young", {"seed": 7}, anew=True)
+    assert planned == forks.Fork(tiny.DIGITS.with_settings({"seed": 7}), None)
+    tiny.save(home / "checkpoints" / "mine")
+    assert forks.plan("mine", anew=True).recipe == tiny.DIGITS
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "says"),
+    [
+        ("nobody", {}, "there is no checkpoint 'nobody'"),
+        ("parent/step-4", {}, "no checkpoint"),
+        ("../parent", {}, "there is no checkpoint"),
+        ("parent", {"colour": 1}, "no key 'colour'"),
+        ("parent", {"generator.args.channels": [8, 8, 4]}, "leave the networks as they are, or start anew"),
+        ("parent", {"discriminator.args.channels": [4, 4, 4]}, "leave the networks as they are, or start anew"),
+    ],
+)
+def test_a_fork_that_can_not_be(parent: Path, source: str, settings: dict[str, object], says: str) -> None:
+    for anew in (False, True):
+        if anew and (source.startswith("parent/") or "leave" in says):
+            continue  # anew, the recipe alone counts
+        with pytest.raises((CheckpointError, RecipeError), match=says):
+            forks.plan(source, settings, anew=anew)
+
+
+def test_the_commands(parent: Path, monkeypatch: Pytest, capsys: pytest.CaptureFixture[str]) -> None:
+    child = parent.with_name("child")
+    assert command(monkeypatch, "fork", "parent/step-3", "--set", "steps=2", "--run-dir", str(child)) == 0
+    assert runs.summarise(child).state == "done"
+    assert command(monkeypatch, "doctor", "child") == 0
+    assert "nothing is seen to go wrong" in capsys.readouterr().out
+    assert command(monkeypatch, "doctor", "child", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+    assert command(monkeypatch, "delete", "child") == 2  # nobody is there to be asked
+    said = one_line(capsys.readouterr().err)
+    assert "Delete child (done at step 2)" in said
+    assert "--yes" in said
+    held = process.hold(child)
+    assert command(monkeypatch, "delete", "child", "--yes") == 2
+    assert "stop it before you delete it" in one_line(capsys.readouterr().err) or child.exists()
+    held.release()
+    assert command(monkeypatch, "delete", "child", "--yes") == 0
+    assert "child is deleted" in capsys.readouterr().out
+    assert not child.exists()
+    assert [found.id for found in runs.list_runs()] == ["parent"]
+
+
+def test_the_doctor_prints_the_fork_that_mends(
+    parent: Path, monkeypatch: Pytest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = events.Finished(step=6, time=1.0, state="failed", reason="the loss is inf: training diverged")
+    events.append(parent / "events.jsonl", failed)
+    assert command(monkeypatch, "doctor", "parent") == 0
+    said = capsys.readouterr().out
+    assert "Divergence: the loss is inf" in said
+    line = next(line for line in said.splitlines() if "python -m gandemo" in line)
+    assert command(monkeypatch, *line.split()[3:], "--run-dir", str(parent.with_name("mended"))) == 0
+    assert checkpoint.resolve("mended").recipe.generator_optimizer.lr == 2.5e-4
+
+
+def test_a_refused_resume_names_the_command_that_starts_anew(
+    parent: Path, monkeypatch: Pytest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = tiny.DIGITS.with_settings({"batch_size": 8})
+    (parent / "recipe.json").write_text(changed.to_json(), encoding="utf-8")
+    assert command(monkeypatch, "resume", "parent") == 2
+    said = one_line(capsys.readouterr().err)
+    assert "batch_size was 16, is 8" in said
+    arguments = said[said.index("python -m gandemo") :].split()[3:]
+    assert command(monkeypatch, *arguments, "--run-dir", str(parent.with_name("new"))) == 0
+    assert checkpoint.resolve("new/step-6").recipe == changed
+
+
+def test_errors_are_ours() -> None:
+    with pytest.raises(GanDemoError):
+        forks.plan("")
