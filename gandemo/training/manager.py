@@ -24,7 +24,7 @@ from gandemo import checkpoint
 from gandemo.data.datasets import data_home
 from gandemo.errors import CheckpointError, GanDemoError, TrainingError
 from gandemo.recipe import Recipe
-from gandemo.training import events, forks, process, runs, state
+from gandemo.training import events, forks, process, runs, state, terms
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 MIN_FREE = 200 * 10**6  # bytes on the disk below which no run is started
@@ -85,12 +85,21 @@ class Manager:
 
     # --- what a person can ask for ------------------------------------------------------------------------
 
-    def start(self, recipe: Recipe, *, init: str | Path | None = None) -> runs.RunSummary:
+    def start(
+        self,
+        recipe: Recipe,
+        *,
+        init: str | Path | None = None,
+        owner: str = "",
+        max_seconds: float | None = None,
+    ) -> runs.RunSummary:
         """A new run: it trains as soon as there is room, and waits until then.
 
         Args:
             recipe: what to train.
             init: a checkpoint to start from, as `checkpoint.resolve` takes it: a fork of a run, or fine-tuning.
+            owner: whose run it is, as `terms.Terms` has it.
+            max_seconds: of training in one go; then it is stopped, and can be resumed.
 
         Raises:
             GanDemoError: there is no such checkpoint, or no room on the disk.
@@ -98,7 +107,7 @@ class Manager:
         source = None if init is None else checkpoint.resolve(init).path
         self._check_disk()
         folder = runs.new_run_dir(recipe).absolute()
-        runs.lay_out(folder, recipe, source)
+        runs.lay_out(folder, recipe, source, owner=owner, max_seconds=max_seconds)
         return self._enqueue(folder)
 
     def fork(self, source: str, settings: Mapping[str, Any] | None = None, *, anew: bool = False) -> runs.RunSummary:
@@ -110,8 +119,10 @@ class Manager:
         planned = forks.plan(source, settings, anew=anew)
         return self.start(planned.recipe, init=None if planned.init is None else planned.init.path)
 
-    def fork_refused(self, run: str) -> runs.RunSummary:
+    def fork_refused(self, run: str, *, owner: str = "", max_seconds: float | None = None) -> runs.RunSummary:
         """A new run where a resume was refused: the run's recipe as it is now, from its last weights, if it has any.
+
+        The terms are those of `start`.
 
         Raises:
             GanDemoError: there is no such run, its weights no longer fit, or no room.
@@ -121,7 +132,7 @@ class Manager:
         saved = state.state_folders(folder / "checkpoints")
         if saved:
             forks.check_fits(recipe, checkpoint.load(saved[0]))
-        return self.start(recipe, init=saved[0] if saved else None)
+        return self.start(recipe, init=saved[0] if saved else None, owner=owner, max_seconds=max_seconds)
 
     def resume(self, run: str) -> runs.RunSummary:
         """Goes on with a run that was stopped, interrupted or failed; asking twice does no harm.
@@ -306,15 +317,22 @@ class Manager:
                     self._spawn(folder)
 
     def _spawn(self, folder: Path) -> None:
+        try:
+            agreed = terms.read(folder)
+        except CheckpointError as error:
+            runs.note_failure(folder, str(error))
+            return
         told, threads = _size(folder / "events.jsonl"), self.threads
         if runs.has_begun(folder):
             verb = ["resume", str(folder)]
             threads = runs.threads_of(folder) or threads  # other threads, other bits
         else:
             verb = ["train", str(folder / "recipe.json"), "--run-dir", str(folder)]
-            if (source := runs.init_path(folder)) is not None:
-                verb += ["--init", str(source)]
+            if agreed.init is not None:
+                verb += ["--init", agreed.init]
         options = ["--threads", str(threads), "--leash", str(self.niceness)]
+        if agreed.max_seconds is not None:
+            options += ["--max-seconds", str(agreed.max_seconds)]
         on_windows = sys.platform == "win32"  # there: a group of its own, of lower priority
         try:
             with (folder / "log.txt").open("ab") as log:

@@ -23,14 +23,13 @@ from typing import Literal
 from gandemo import checkpoint
 from gandemo.errors import CheckpointError, RecipeError, TrainingError
 from gandemo.recipe import Recipe
-from gandemo.training import events, process, state
+from gandemo.training import events, process, state, terms
 
 State = Literal["queued", "starting", "running", "stopping", "stopped", "interrupted", "failed", "done"]
 ACTIVE: tuple[State, ...] = ("starting", "running", "stopping")
 
-START = "start.json"
 QUEUE = "queue.json"
-_BEFORE_THE_START = {"recipe.json", START, "log.txt", process.CLAIM, process.STOP}
+_BEFORE_THE_START = {"recipe.json", terms.FILE, "log.txt", process.CLAIM, process.STOP}
 
 
 @dataclass(frozen=True)
@@ -79,20 +78,24 @@ def new_run_dir(recipe: Recipe) -> Path:
     return runs_home() / f"{recipe.name}-{stamp}-{secrets.token_hex(2)}"
 
 
-def lay_out(folder: Path, recipe: Recipe, init: Path | None = None) -> None:
+def lay_out(
+    folder: Path, recipe: Recipe, init: Path | None = None, *, owner: str = "", max_seconds: float | None = None
+) -> None:
     """Makes a run folder that waits to be trained in.
 
     Args:
         folder: new, or empty.
         recipe: what will be trained.
         init: the checkpoint folder to start from.
+        owner: see `terms.Terms`; so is the next.
+        max_seconds: of training in one go.
 
     Raises:
         TrainingError: the disk is full or the folder can't be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / START).write_text(json.dumps({"init": None if init is None else str(init.resolve())}), "utf-8")
+        terms.write(folder, terms.Terms(None if init is None else str(init.resolve()), owner, max_seconds))
         # the recipe comes last and in one piece: with it, the folder is a run
         temporary = folder / ".recipe.json"
         temporary.write_text(recipe.to_json(), encoding="utf-8")
@@ -108,15 +111,13 @@ def has_begun(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir()}
-    return bool(names - _BEFORE_THE_START) or ("recipe.json" in names) != (START in names)
+    return bool(names - _BEFORE_THE_START) or ("recipe.json" in names) != (terms.FILE in names)
 
 
 def init_path(folder: Path) -> Path | None:
     """The checkpoint folder that a run was meant to start from, whether it is still there or not."""
-    if not (folder / START).is_file():
-        return None
-    source = checkpoint.read_json(folder / START).get("init")
-    return None if source is None else Path(str(source))
+    source = terms.read(folder).init
+    return None if source is None else Path(source)
 
 
 def init_of(folder: Path) -> checkpoint.Checkpoint | None:
@@ -145,7 +146,7 @@ def find_run(run: str) -> Path:
 
 
 def _is_run(path: Path) -> bool:
-    return (path / "recipe.json").is_file() and ((path / "events.jsonl").is_file() or (path / START).is_file())
+    return (path / "recipe.json").is_file() and ((path / "events.jsonl").is_file() or (path / terms.FILE).is_file())
 
 
 # --- told -------------------------------------------------------------------------------------------------
@@ -244,7 +245,7 @@ def log_tail(path: Path, lines: int = 20) -> str:
 
 
 def _touched(path: Path) -> float:
-    return max(_status(path / name)[0] for name in ("events.jsonl", START))
+    return max(_status(path / name)[0] for name in ("events.jsonl", terms.FILE))
 
 
 def _status(path: Path) -> tuple[float, int]:
