@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gandemo.data.photos import ARCHIVES, Photos, Split, is_source, load_photos
+from gandemo.data.archives import ARCHIVES, is_source
+from gandemo.data.photos import Photos, Split, load_photos
 from gandemo.errors import DataError
 
 SAMPLES = Path(__file__).resolve().parent / "samples"

@@ -1,7 +1,7 @@
 """Photos to train on, from a folder, a zip or a tar: decoded once into a file that all runs map into memory.
 
-Nothing of an archive is ever written under its own name, so that no path or link in it can lead anywhere. Which photo
-is for what is told by a csv (columns `file` and `split`) beside the archive or in it, else by a hash of its name.
+Which photo is for what is told by a csv (columns `file` and `split`) beside the archive or in it, else by a hash of
+its name.
 """
 
 from __future__ import annotations
@@ -12,13 +12,9 @@ import io
 import json
 import os
 import shutil
-import stat
-import tarfile
 import uuid
 import warnings
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -29,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gandemo.data.archives import ARCHIVES, MAX_FILES, files_of, is_source, members, read_file, shown
 from gandemo.data.images import MAX_BYTES, SUFFIXES, Pixels, open_photo
 from gandemo.errors import DataError
 
@@ -37,10 +34,8 @@ Split = Literal["train", "validation", "test"]
 STORED_SIDE = 512  # larger photos are kept with this as their shorter side
 SMALLEST_SIDE = 32
 LONGEST = 4  # of a panorama's sides, the longer one over the shorter; the middle is kept
-MAX_PHOTOS = 200_000
 MAX_STORED = 64 * 2**30
 KEEP_CACHES = 6
-ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
 
 _VERSION = 1
 _SPLITS: dict[str, Split] = {
@@ -127,11 +122,6 @@ def _one_of(most: int, rng: torch.Generator) -> int:
 # --- finding and loading ----------------------------------------------------------------------------------
 
 
-def is_source(path: Path) -> bool:
-    """Whether photos can be looked for at a path: a folder or an archive."""
-    return path.is_dir() or (path.is_file() and path.name.lower().endswith(ARCHIVES))
-
-
 def locate(path: Path) -> Path:
     """The folder or archive to read; a folder that holds a single archive and no photo stands for that archive.
 
@@ -185,98 +175,11 @@ def _cache_home() -> Path:
 def _key(source: Path) -> str:
     """Changes with the files: their names, sizes and times, and those of the csv."""
     digest = hashlib.sha256(f"{_VERSION} {STORED_SIDE} {source}".encode())
-    for file in _files(source) if source.is_dir() else filter(None, (source, _csv_beside(source))):
+    for file in files_of(source) if source.is_dir() else filter(None, (source, _csv_beside(source))):
         found = file.stat()
         digest.update(f"\n{file.name if source.is_file() else file.relative_to(source)}".encode(errors="replace"))
         digest.update(f" {found.st_size} {found.st_mtime_ns}".encode())
     return f"photos-{digest.hexdigest()[:16]}"
-
-
-def _files(folder: Path) -> list[Path]:
-    """All files below a folder, sorted; a linked file counts, a linked folder is not entered."""
-    found: list[Path] = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(root) / name for name in sorted(names) if (Path(root) / name).is_file()]
-        if len(found) > MAX_PHOTOS:
-            raise DataError(f"{folder} holds more than {MAX_PHOTOS:,} files; name a smaller folder")
-    return found
-
-
-# --- reading folders and archives -------------------------------------------------------------------------
-
-# of each file: its name, and how to read it: the bytes, or a DataError that says what is wrong with it ("is a link")
-_Members = Iterator[tuple[str, Callable[[], bytes]]]
-
-
-def _members(source: Path) -> _Members:
-    if source.is_dir():
-        for path in _files(source):
-            yield path.relative_to(source).as_posix(), lambda path=path: _bounded(path)  # type: ignore[misc]
-    elif source.suffix.lower() == ".zip":
-        yield from _of_zip(source)
-    else:
-        yield from _of_tar(source)
-
-
-def _bounded(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise DataError(f"can't be read: {error.strerror}") from None
-
-
-def _of_zip(source: Path) -> _Members:
-    try:
-        with zipfile.ZipFile(source) as archive:
-            for info in archive.infolist():
-
-                def read(info: zipfile.ZipInfo = info) -> bytes:
-                    if stat.S_ISLNK(info.external_attr >> 16):
-                        raise DataError("is a link")
-                    if info.flag_bits & 1:
-                        raise DataError("is encrypted")
-                    _check_member(info.filename, info.file_size)
-                    try:
-                        with archive.open(info) as file:
-                            return file.read(MAX_BYTES + 1)
-                    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError):
-                        raise DataError("is damaged in the archive") from None
-
-                if not info.is_dir():
-                    yield info.filename, read
-    except (zipfile.BadZipFile, OSError, ValueError):
-        raise DataError(f"{source} is no zip that can be read; make it again") from None
-
-
-def _of_tar(source: Path) -> _Members:
-    try:
-        with tarfile.open(source, "r:*") as archive:
-            for member in archive:
-
-                def read(member: tarfile.TarInfo = member) -> bytes:
-                    if not member.isfile():
-                        raise DataError("is a link")
-                    _check_member(member.name, member.size)
-                    try:
-                        file = archive.extractfile(member)
-                        return b"" if file is None else file.read(MAX_BYTES + 1)
-                    except (tarfile.TarError, OSError, EOFError, zlib.error):
-                        raise DataError("is damaged in the archive") from None
-
-                if not member.isdir():
-                    yield member.name, read
-    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError):
-        raise DataError(f"{source} is no tar that can be read; make it again") from None
-
-
-def _check_member(name: str, size: int) -> None:
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        raise DataError("has a name that leads out of the archive")
-    if size > MAX_BYTES:
-        raise DataError(f"is larger than {MAX_BYTES >> 20} MB")
 
 
 # --- which photo is for what ------------------------------------------------------------------------------
@@ -376,12 +279,10 @@ def _decode_all(source: Path, file: io.BufferedWriter) -> dict[str, Any]:
     photos: dict[str, dict[str, Any]] = {}
     skipped: dict[str, str] = {}
     beside = None if source.is_dir() else _csv_beside(source)
-    listed = _listed(_bounded(beside), beside.name) if beside is not None else {}
+    listed = _listed(read_file(beside), beside.name) if beside is not None else {}
     start = 0
-    for name, read in _members(source):
+    for name, read in members(source):
         path = PurePosixPath(name)
-        if path.name.startswith(".") or "__MACOSX" in path.parts:
-            continue
         is_csv = path.suffix.lower() == ".csv" and len(path.parts) == 1 and beside is None
         if not is_csv and path.suffix.lower() not in SUFFIXES:
             continue
@@ -389,14 +290,14 @@ def _decode_all(source: Path, file: io.BufferedWriter) -> dict[str, Any]:
             if is_csv:
                 listed |= _listed(read(), f"{source.name}/{name}")
                 continue
-            pixels = _stored(read(), name)
+            pixels = _stored(read(), shown(name))
         except DataError as error:
             if is_csv:
                 raise
-            skipped[name] = str(error) if str(error).startswith(name) else f"{name} {error}"
+            skipped[name] = str(error)
             continue
-        if len(photos) >= MAX_PHOTOS or start + pixels.size > MAX_STORED:
-            raise DataError(f"{source} holds too much: up to {MAX_PHOTOS:,} photos are taken; split it")
+        if len(photos) >= MAX_FILES or start + pixels.size > MAX_STORED:
+            raise DataError(f"{source} holds too much: up to {MAX_FILES:,} photos are taken; split it")
         file.write(pixels.tobytes())
         photos[name] = {"name": name, "start": start, "height": pixels.shape[0], "width": pixels.shape[1]}
         start += pixels.size
@@ -425,7 +326,7 @@ def _stored(content: bytes, name: str) -> Pixels:
         DataError: it can't be decoded, or is too small to learn from.
     """
     if len(content) > MAX_BYTES:
-        raise DataError(f"is larger than {MAX_BYTES >> 20} MB")
+        raise DataError(f"{name} is larger than {MAX_BYTES >> 20} MB")
     pixels = open_photo(content, name=name, shorter_side=STORED_SIDE).pixels
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST_SIDE:

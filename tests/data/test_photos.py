@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gandemo.data import datasets, photos
+from gandemo.data import archives, datasets, photos
 from gandemo.data.photos import Photos, assign, load_photos
 from gandemo.errors import DataError
 
@@ -270,7 +270,7 @@ def test_a_hostile_tar(tmp_path: Path) -> None:
 
 
 def test_a_zip_of_zeros_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photos, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(archives, "MAX_BYTES", 100_000)
     path = as_zip(tmp_path / "p.zip", {**contents(6), "zeros.png": bytes(3_000_000)})
     assert path.stat().st_size < 50_000
     with pytest.warns(UserWarning, match=r"zeros\.png is larger than"):
