@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from functools import partial
 from types import ModuleType
 from typing import Any
 
 import gradio as gr
 
 from gandemo.ui import catalog, digits_api
-from gandemo.ui.models import QUEUE, calm
+from gandemo.ui.events import any_of, when
 from gandemo.ui.parts import part
 
 TASK = "digits"
@@ -73,17 +72,17 @@ def tab(demo: gr.Blocks) -> None:
     digits_api.endpoints()
 
     wishes = [chosen, seed, label, count, variety]
-    shown = _when(
-        _any_of(generate.click, seed.submit, label.input, count.input, variety.input), _wall, wishes, wall, busy="wall"
+    shown = when(
+        any_of(generate.click, seed.submit, label.input, count.input, variety.input), _wall, wishes, wall, busy="wall"
     )
     shown.success(None, js="() => gandemo.tell('wall', 'gd-made')", api_visibility="private")
-    _when(_rolled(dice, ROLL, seed), _wall, wishes, wall, busy="wall")
-    _when(chosen.input, _changed, wishes, [label, wall, figures, inspector, walked_class], busy="wall").success(
+    when(_rolled(dice, ROLL, seed), _wall, wishes, wall, busy="wall")
+    when(chosen.input, _changed, wishes, [label, wall, figures, inspector, walked_class], busy="wall").success(
         None, js="() => ['walk', 'draw'].forEach((id) => gandemo.tell(id, 'gd-changed'))"
     )
-    _when(wall.ask, _asked, None, wall, busy="wall")
-    _when(wall.select, _selected, None, inspector)
-    _when(demo.load, _opened, wishes, [chosen, label, wall, figures, *sides])
+    when(wall.ask, _asked, None, wall, busy="wall")
+    when(wall.select, _selected, None, inspector)
+    when(demo.load, _opened, wishes, [chosen, label, wall, figures, *sides])
 
 
 _VARIETY = "Less: more typical. More: stranger."
@@ -101,12 +100,12 @@ def _walk_section(chosen: gr.HTML, first: str | None) -> gr.Radio:
         walk = part("walk")
     asked = [chosen, start, end, label]
     for event in (
-        _any_of(go.click, start.submit, end.submit, label.input),
+        any_of(go.click, start.submit, end.submit, label.input),
         _rolled(dice, ROLL_TWO, [start, end]),
         walk.seen,
     ):
-        _when(event, _walked, asked, walk, busy="walk")
-    _when(walk.keep, _filmed, None, walk, busy="walk")
+        when(event, _walked, asked, walk, busy="walk")
+    when(walk.keep, _filmed, None, walk, busy="walk")
     return label
 
 
@@ -114,7 +113,7 @@ def _drawing_section(chosen: gr.HTML) -> None:
     with gr.Column(elem_classes="gd-section"):
         part("draw-title")
         board = part("draw", hint="The verdict comes as soon as you lift the pen.")
-    _when(board.judge, _drawn, chosen, board)
+    when(board.judge, _drawn, chosen, board)
 
 
 def _compare_section(names: list[str]) -> tuple[gr.Dropdown, gr.Dropdown]:
@@ -133,41 +132,15 @@ def _compare_section(names: list[str]) -> tuple[gr.Dropdown, gr.Dropdown]:
         compared = part("compare")
     asked = [left, right, seed]
     for event in (
-        _any_of(go.click, left.input, right.input, seed.submit),
+        any_of(go.click, left.input, right.input, seed.submit),
         _rolled(dice, ROLL, seed),
         compared.seen,
     ):
-        _when(event, _compared, asked, compared, busy="compare")
+        when(event, _compared, asked, compared, busy="compare")
     return left, right
 
 
 # --- wiring -----------------------------------------------------------------------------------------------
-
-
-def _when(event: Callable[..., Any], callback: Callable[..., Any], inputs: Any, outputs: Any, busy: str = "") -> Any:
-    """Listens to an event of the page. Its endpoint is the page's own; `digits_api` is the one for others."""
-    listening = event(
-        calm(callback),
-        inputs,
-        outputs,
-        js=f"(...values) => {{ gandemo.busy('{busy}', true); return values; }}" if busy else None,
-        preprocess=False,  # `digits_answers` checks every value itself
-        api_visibility="private",
-        show_progress="hidden",
-        concurrency_id=QUEUE,
-        concurrency_limit=2,
-        trigger_mode="always_last",
-    )
-    if busy:
-        done = {"js": f"() => gandemo.busy('{busy}', false)", "api_visibility": "private"}
-        listening.success(None, **done)
-        listening.failure(None, **done)  # `then` does not follow a failure in Gradio 6
-    return listening
-
-
-def _any_of(*events: Any) -> Callable[..., Any]:
-    """Several events as one: only one answer is under way at a time, and the last request is the one that stays."""
-    return partial(gr.on, list(events))
 
 
 def _rolled(dice: gr.Button, roll: str, seeds: Any) -> Callable[..., Any]:

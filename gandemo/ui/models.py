@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import html
+import inspect
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import gradio as gr
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-KEPT = 4
+KEPT = 8
 # Events that run a model share this queue, so that many visitors wait in turn instead of slowing each other down.
 QUEUE = "model"
 
@@ -52,21 +54,37 @@ def pipeline(name: object, task: str) -> Pipeline:
 
 def calm(callback: Callable[P, R]) -> Callable[P, R]:
     """A callback whose errors reach the page as one sentence; what was not foreseen is logged in full."""
+    if inspect.isgeneratorfunction(callback):
+
+        @functools.wraps(callback)
+        def stream(*args: P.args, **kwargs: P.kwargs) -> Iterator[Any]:
+            with _told(callback.__name__):
+                yield from callback(*args, **kwargs)
+
+        return stream  # type: ignore[return-value]
 
     @functools.wraps(callback)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
+        with _told(callback.__name__):
             return callback(*args, **kwargs)
-        except GanDemoError as error:
-            message = str(error)
-            title = "That did not work"
-        except gr.Error:
-            raise
-        except Exception:
-            _log.exception("%s failed", callback.__name__)
-            message = "Something went wrong here, and the server's log says what. Please try again."
-            title = "Unexpected"
-        sentence = html.escape(message[:1].upper() + message[1:], quote=False)
-        raise gr.Error(sentence, title=title, print_exception=False)
 
     return call
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    try:
+        yield
+    except GanDemoError as error:
+        message = str(error)
+        title = "That did not work"
+    except gr.Error:
+        raise
+    except Exception:
+        _log.exception("%s failed", name)
+        message = "Something went wrong here, and the server's log says what. Please try again."
+        title = "Unexpected"
+    else:
+        return
+    sentence = html.escape(message[:1].upper() + message[1:], quote=False)
+    raise gr.Error(sentence, title=title, print_exception=False)
