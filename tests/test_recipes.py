@@ -13,8 +13,8 @@ from gandemo.nets import DISCRIMINATORS, GENERATORS, build_discriminator, build_
 from gandemo.recipe import Optimizer, Recipe
 from gandemo.recipes import RECIPES
 from gandemo.tasks import TASKS
-from gandemo.training.loop import make_optimizer
 from gandemo.training.losses import gan_loss
+from gandemo.training.trainer import make_optimizer
 
 GAMES = [name for name, recipe in RECIPES.items() if recipe.task == "digits"]
 

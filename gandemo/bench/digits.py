@@ -79,7 +79,7 @@ def _bare_steps(recipe: Recipe, pictures: Any) -> Iterator[int]:
     import torch.nn.functional as F
 
     from gandemo.nets import build_discriminator, build_generator
-    from gandemo.training.loop import make_optimizer, wants_bf16
+    from gandemo.training.trainer import make_optimizer, wants_bf16
 
     torch.manual_seed(recipe.seed)
     generator, discriminator = build_generator(recipe), build_discriminator(recipe)

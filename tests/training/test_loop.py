@@ -25,8 +25,9 @@ from gandemo.tasks.classify import Classify
 from gandemo.tasks.digits import Digits
 from gandemo.training import events, losses, state
 from gandemo.training.events import Evaluated, Event, Finished, Progress, Sampled, Saved, Started
-from gandemo.training.loop import BatchSource, Trainer, start_from, train, wants_bf16
+from gandemo.training.loop import train
 from gandemo.training.losses import GanLoss
+from gandemo.training.trainer import BatchSource, Trainer, start_from, wants_bf16
 
 GAMES = [name for name in tiny.TINY if name != "classifier"]
 

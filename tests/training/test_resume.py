@@ -33,7 +33,8 @@ from gandemo.tasks import TASKS
 from gandemo.tasks.digits import Digits
 from gandemo.training import events, fingerprint, process, runs, state
 from gandemo.training.events import Event, Finished, Saved, Started
-from gandemo.training.loop import Trainer, train
+from gandemo.training.loop import train
+from gandemo.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
@@ -503,7 +504,7 @@ def test_memory_that_runs_out(stopped: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gandemo.training.loop.Trainer.round", too_much)
+        patch.setattr("gandemo.training.trainer.Trainer.round", too_much)
         assert refused(stopped) == "out of memory at step 4; take a smaller batch_size, or end other programs"
     assert go_on(stopped)[-1].step == 6
 
@@ -513,7 +514,7 @@ def test_what_nobody_foresaw(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> 
         raise KeyError("surprise")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gandemo.training.loop.Trainer.round", surprise)
+        patch.setattr("gandemo.training.trainer.Trainer.round", surprise)
         with pytest.raises(KeyError):
             go_on(stopped)
     assert (runs.summarise(stopped).state, runs.summarise(stopped).reason) == ("failed", "KeyError: 'surprise'")

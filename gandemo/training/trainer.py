@@ -1,0 +1,301 @@
+"""Both players of one run, and their two kinds of step."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gandemo import checkpoint
+from gandemo.errors import DataError, TrainingError
+from gandemo.nets import build_discriminator, build_generator
+from gandemo.recipe import Optimizer as OptimizerSettings
+from gandemo.recipe import Recipe
+from gandemo.tasks import Batch, Pictures, task_of
+from gandemo.training import losses
+
+
+def default_device() -> torch.device:
+    """CUDA where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def wants_bf16(recipe: Recipe, device: torch.device) -> bool:
+    """Whether the networks run under bf16 autocast: as the recipe says, or where the processor computes in bf16."""
+    if recipe.precision != "auto":
+        return recipe.precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def make_optimizer(settings: OptimizerSettings, network: nn.Module) -> Optimizer:
+    """The optimiser that a recipe describes, fused where PyTorch has it."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if settings.name == "rmsprop":
+        return torch.optim.RMSprop(
+            parameters,
+            lr=settings.lr,
+            alpha=settings.alpha,
+            eps=settings.eps,
+            weight_decay=settings.weight_decay,
+        )
+    make = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    return make(
+        parameters,
+        lr=settings.lr,
+        betas=settings.betas,
+        eps=settings.eps,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+
+
+class BatchSource:
+    """Endless batches, each epoch in a seeded order of its own.
+
+    The place in the data is a pure function of how many pictures were drawn, so that a resumed run goes on at the very
+    next one.
+    """
+
+    def __init__(self, pictures: Pictures, batch_size: int, seed: int) -> None:
+        """Take the pictures; no batch is drawn yet.
+
+        Raises:
+        DataError: there are fewer pictures than one batch takes.
+        """
+        if len(pictures) < batch_size:
+            raise DataError(
+                f"{len(pictures)} pictures are fewer than a batch of {batch_size}; add pictures or lower batch_size"
+            )
+        self.pictures, self.batch_size, self.seed = pictures, batch_size, seed
+        self.drawn = 0
+        self._epoch = -1
+        self._order = torch.empty(0, dtype=torch.int64)
+
+    def next(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """uint8 [batch_size, C, H, W] and int64 [batch_size]; what is left over at an epoch's end is skipped.
+
+        `rng` draws crops, where the pictures are larger than what the networks work on.
+        """
+        each = len(self.pictures) // self.batch_size
+        epoch, index = divmod(self.drawn, each)
+        if epoch != self._epoch:
+            order = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            self._order, self._epoch = torch.randperm(len(self.pictures), generator=order), epoch
+        self.drawn += 1
+        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.pictures.take(chosen, rng)
+
+
+class Trainer:
+    """The state of one run and its two kinds of step."""
+
+    def __init__(self, recipe: Recipe, training: Pictures, device: torch.device) -> None:
+        """Builds both players from the recipe's seed.
+
+        Raises:
+            GanDemoError: the recipe names something that does not exist, or the data don't do.
+        """
+        self.recipe, self.device = recipe, device
+        self.task = task_of(recipe.task)
+        self.loss = losses.gan_loss(recipe.loss)
+        torch.manual_seed(recipe.seed)
+        self.generator = build_generator(recipe).to(device)
+        self.discriminator = build_discriminator(recipe)
+        self.average = copy.deepcopy(self.generator).eval().requires_grad_(False) if recipe.ema.half_life else None
+        self.optimizers = {"generator": make_optimizer(recipe.generator_optimizer, self.generator)}
+        if self.discriminator is not None:
+            self.discriminator = self.discriminator.to(device)
+            self.optimizers["discriminator"] = make_optimizer(recipe.discriminator_optimizer, self.discriminator)
+        self.rng = torch.Generator().manual_seed(recipe.seed + 1)
+        self.source = BatchSource(training, recipe.batch_size, recipe.seed)
+        self.bf16 = wants_bf16(recipe, device)
+        self.step = 0
+        self.losses: dict[str, Tensor] = {}
+        self.signals: dict[str, Tensor] = {}
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """All that a saved state must hold."""
+        found: dict[str, nn.Module | None] = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+        }
+        return {name: network for name, network in found.items() if network is not None}
+
+    @property
+    def shipped(self) -> nn.Module:
+        """The generator to use: the average where there is one. Whoever calls it puts it into eval mode."""
+        return self.generator if self.average is None else self.average
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def _batch(self) -> Batch:
+        images, labels = self.source.next(self.rng)
+        return self.task.prepare(self.recipe, images.to(self.device), labels.to(self.device), self.rng)
+
+    def _generate(self, batch: Batch) -> Tensor:
+        with self._autocast():
+            output: Tensor = self.generator(*self.task.inputs(self.recipe, batch, self.rng))
+        return output
+
+    def _judge(self, pictures: Tensor, condition: Tensor | None) -> Tensor:
+        assert self.discriminator is not None
+        with self._autocast():
+            logits = self.discriminator(pictures, condition) if condition is not None else self.discriminator(pictures)
+        scores: Tensor = logits.float()
+        return scores
+
+    def _judge_both(self, real: Tensor, fake: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Logits of real and fake: in one pass, or in two where batch norm must not mix them."""
+        if not self.recipe.joint_batch:
+            return self._judge(real, condition), self._judge(fake, condition)
+        both = None if condition is None else torch.cat([condition, condition])
+        logits = self._judge(torch.cat([real, fake]), both)
+        half = len(logits) // 2
+        return logits[:half], logits[half:]
+
+    def _update(self, player: str, loss: Tensor) -> None:
+        """One optimiser step, unless the loss or its gradient is not finite."""
+        optimizer = self.optimizers[player]
+        network = self.generator if player == "generator" else self.discriminator
+        assert network is not None
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        value = float(loss.detach())
+        if not math.isfinite(value) or not math.isfinite(float(norm)):
+            raise TrainingError(
+                f"the {player}'s loss is {value:g} and its gradient norm {float(norm):g} at step "
+                f"{self.step + 1}: training diverged, and stopped before it could spoil the weights; "
+                f"take a smaller {player}_optimizer.lr, or precision fp32"
+            )
+        self.signals[f"{player}_gradient_norm"] = norm.detach()
+        factor = self.recipe.schedule.factor(self.step, self.recipe.steps)
+        settings = getattr(self.recipe, f"{player}_optimizer")
+        for group in optimizer.param_groups:
+            group["lr"] = settings.lr * factor
+        optimizer.step()
+
+    def discriminator_step(self, batch: Batch, fake: Tensor) -> None:
+        """One step of the discriminator; the generator's weights are fixed."""
+        assert self.discriminator is not None
+        settings = self.recipe.loss
+        real, fake = batch.real, fake.detach().float()
+        regularise = self.step % settings.penalty_every == 0
+        r1, r2 = (settings.r1, settings.r2) if regularise else (0.0, 0.0)
+        real, fake = real.requires_grad_(r1 > 0), fake.requires_grad_(r2 > 0)
+        real_logits, fake_logits = self._judge_both(real, fake, batch.condition)
+        aims = losses.targets(settings, len(real_logits), self.rng, self.device)
+        loss = self.loss.discriminator(real_logits, fake_logits, aims)
+        self.losses["discriminator"] = loss.detach()
+        for name, gamma, logits, pictures in (("r1", r1, real_logits, real), ("r2", r2, fake_logits, fake)):
+            if gamma:
+                penalty = losses.input_gradient_penalty(logits, pictures)
+                self.losses[name] = penalty.detach()
+                loss = loss + (gamma / 2) * settings.penalty_every * penalty
+        if settings.gradient_penalty:
+            penalty = losses.interpolation_penalty(
+                lambda pictures: self._judge(pictures, batch.condition), real, fake, self.rng
+            )
+            self.losses["gradient_penalty"] = penalty.detach()
+            loss = loss + settings.gradient_penalty * penalty
+        self._update("discriminator", loss)
+        if settings.clip:
+            with torch.no_grad():
+                torch._foreach_clamp_min_(list(self.discriminator.parameters()), -settings.clip)
+                torch._foreach_clamp_max_(list(self.discriminator.parameters()), settings.clip)
+        threshold = self.loss.threshold
+        self.signals["real_logit"] = real_logits.detach().mean()
+        self.signals["fake_logit"] = fake_logits.detach().mean()
+        self.signals["real_accuracy"] = (real_logits.detach() > threshold).float().mean()
+        self.signals["fake_accuracy"] = (fake_logits.detach() <= threshold).float().mean()
+
+    def generator_step(self, batch: Batch, fake: Tensor) -> None:
+        """One step of the generator; the discriminator's weights are fixed."""
+        settings = self.recipe.loss
+        loss = torch.zeros((), device=self.device)
+        for name, term in self.task.supervised(batch, fake).items():
+            self.losses[name] = term.detach()
+            loss = loss + settings.weights.get(name, 1.0) * term
+        if self.discriminator is not None and settings.adversarial:
+            self.discriminator.requires_grad_(False)
+            try:
+                if self.loss.relativistic:
+                    real_logits, fake_logits = self._judge_both(batch.real.detach(), fake, batch.condition)
+                else:
+                    real_logits, fake_logits = None, self._judge(fake, batch.condition)
+                term = self.loss.generator(real_logits, fake_logits)
+                self.losses["generator"] = term.detach()
+                self._update("generator", loss + settings.adversarial * term)
+            finally:
+                self.discriminator.requires_grad_(True)
+        elif loss.requires_grad:
+            self._update("generator", loss)
+        else:
+            raise TrainingError(
+                f"{self.recipe.name} gives its generator nothing to learn from; it needs a discriminator and "
+                f"loss.adversarial above 0"
+            )
+
+    def round(self) -> None:
+        """`d_steps` of the discriminator, then `g_steps` of the generator; `step` counts rounds."""
+        recipe = self.recipe
+        self.generator.train()
+        if self.discriminator is not None:
+            self.discriminator.train()
+        plays = self.discriminator is not None and recipe.loss.adversarial > 0
+        if plays and recipe.reuse_fakes:
+            batch = self._batch()
+            fake = self._generate(batch)
+            self.discriminator_step(batch, fake)
+            self.generator_step(batch, fake)
+        else:
+            for _ in range(recipe.d_steps if plays else 0):
+                batch = self._batch()
+                with torch.no_grad():
+                    fake = self._generate(batch)
+                self.discriminator_step(batch, fake)
+            for turn in range(recipe.g_steps):
+                if not plays or turn:
+                    batch = self._batch()
+                self.generator_step(batch, self._generate(batch))
+        self.step += 1
+        if self.average is not None:
+            self._follow(self.average)
+
+    @torch.no_grad()
+    def _follow(self, average: nn.Module) -> None:
+        """Moves the average; its half-life grows with the images seen, so that it never lags behind a young run."""
+        settings, images = self.recipe.ema, self.recipe.batch_size * self.recipe.g_steps
+        half_life = min(float(settings.half_life), settings.ramp_up * self.step * images) or 1e-8
+        if settings.ramp_up == 0:
+            half_life = float(settings.half_life)
+        weight = 1.0 - 0.5 ** (images / half_life)
+        torch._foreach_lerp_(list(average.parameters()), list(self.generator.parameters()), weight)
+        for mean, current in zip(average.buffers(), self.generator.buffers(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(current, weight)
+            else:
+                mean.copy_(current)
+
+
+def start_from(trainer: Trainer, source: checkpoint.Checkpoint) -> None:
+    """Copies the weights of a checkpoint into both players (fine-tuning); a missing discriminator starts anew.
+
+    Raises:
+        CheckpointError: its networks are not the recipe's.
+    """
+    weights = source.path / "generator.safetensors"
+    checkpoint.load_weights(trainer.generator, weights)
+    if trainer.average is not None:
+        checkpoint.load_weights(trainer.average, weights)
+    if trainer.discriminator is not None and source.has_discriminator:
+        checkpoint.load_weights(trainer.discriminator, source.path / "discriminator.safetensors")
