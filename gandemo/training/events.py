@@ -106,11 +106,22 @@ def read(path: Path) -> Iterator[Event]:
 class Reader:
     """The events of a run that may still be training; each look reads only what is new."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._events: list[Event] = []
+    def __init__(self, path: Path, most: int | None = None) -> None:
+        """Takes the file; nothing is read yet.
+
+        Args:
+            path: of the events.
+            most: progress events to keep, evenly spaced, and at times up to twice as many; None: all.
+        """
+        self.path, self.most = path, most
         self._place = 0
         self._file: tuple[int, int] | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._events: list[Event] = []
+        self._kept = self._since = 0  # progress events that are kept, and that came since one was kept for good
+        self._stride = 1
 
     def poll(self, *, torn: bool = False) -> list[Event]:
         """All events so far.
@@ -123,7 +134,8 @@ class Reader:
                 status = os.fstat(file.fileno())
                 same = self._file == (status.st_dev, status.st_ino) and status.st_size >= self._place
                 if not same:
-                    self._events, self._place, self._file = [], 0, (status.st_dev, status.st_ino)
+                    self._forget()
+                    self._place, self._file = 0, (status.st_dev, status.st_ino)
                 file.seek(self._place)
                 for line in file:
                     if not line.endswith(b"\n") and not torn:
@@ -131,15 +143,36 @@ class Reader:
                     self._place += len(line)
                     self._take(line)
         except OSError:
-            self._events, self._place, self._file = [], 0, None
+            self._forget()
+            self._place, self._file = 0, None
         return list(self._events)
 
     def _take(self, line: bytes) -> None:
         event = _parse(line)
         if isinstance(event, Started) and event.resumed:
             self._events = [earlier for earlier in self._events if earlier.step <= event.step]
+            self._kept = sum(isinstance(earlier, Progress) for earlier in self._events)
+            self._since = 0
+        if isinstance(event, Progress):
+            self._make_room()
         if event is not None:
             self._events.append(event)
+
+    def _make_room(self) -> None:
+        """For one more progress event: the last one goes unless it is its turn to stay; of too many, every other."""
+        if self.most is None:
+            return
+        if 0 < self._since < self._stride:
+            places = reversed(range(len(self._events)))
+            del self._events[next(place for place in places if isinstance(self._events[place], Progress))]
+        else:
+            self._kept, self._since = self._kept + 1, 0
+        self._since += 1
+        if self._kept >= 2 * self.most:
+            reports = [event for event in self._events if isinstance(event, Progress)]
+            gone = {id(event) for event in reports[1::2]}
+            self._events = [event for event in self._events if id(event) not in gone]
+            self._kept, self._stride = len(reports) - len(gone) + 1, 2 * self._stride
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,20 @@ def test_a_stop_stays_told_after_a_resume(file: Path) -> None:
     stop = Finished(step=2, time=0, state="stopped")
     write(file, started(0, resumed=False), progress(2), stop, started(2, resumed=True), progress(4))
     assert stop in list(events.read(file))
+
+
+def test_a_reader_thins_long_runs_evenly_and_keeps_their_ends(file: Path) -> None:
+    reader = events.Reader(file, most=10)
+    write(file, started(0, resumed=False))
+    for last in range(1, 101):
+        write(file, progress(last))
+        steps = [event.step for event in reader.poll() if isinstance(event, Progress)]
+        assert steps[0] == 1
+        assert steps[-1] == last
+        assert len(steps) <= 20
+        assert len({later - earlier for earlier, later in pairwise(steps[:-1])}) <= 1
+    assert len(steps) >= 10
+    write(file, started(50, resumed=True), progress(51))
+    told = reader.poll()
+    assert [event.step for event in told if isinstance(event, Progress)][-2:] == [49, 51]
+    assert told[0] == started(0, resumed=False)
