@@ -1,4 +1,4 @@
-"""Overlapping tiles: a picture of any size cut into equal squares, and put together again without a seam."""
+"""Overlapping tiles: a picture of any size cut into equal pieces, and put together again without a seam."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from gandemo.errors import RequestError
 
 @dataclass(frozen=True)
 class Tiling:
-    """Square tiles over a picture, evenly spread; a tile that reaches over the edge repeats the last row or column.
+    """Equal tiles over a picture, evenly spread; a tile that reaches over the edge repeats the last row or column.
+
+    Tiles are square, but for a picture that is lower or narrower than one: they are no larger than it needs.
 
     Neighbours are blended over their overlap, by a ramp that leaves out the outer quarter on either side, where a
     network sees too little around a pixel.
@@ -21,7 +23,7 @@ class Tiling:
     Attributes:
         height: of the picture.
         width: of the picture.
-        side: of every tile.
+        side: of every tile, at most.
         overlap: the least that two neighbours share.
         align: tiles start at multiples of this, so that a network that halves its input sees the same grid in each.
     """
@@ -47,6 +49,12 @@ class Tiling:
             )
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of every tile, multiples of `align`."""
+        tall, wide = (min(self.side, -(-length // self.align) * self.align) for length in (self.height, self.width))
+        return tall, wide
+
+    @property
     def tops(self) -> list[int]:
         """The first row of each row of tiles."""
         return self._starts(self.height)
@@ -66,17 +74,17 @@ class Tiling:
         return [0] if count == 0 else [spare * index // count * self.align for index in range(count + 1)]
 
     def split(self, picture: Tensor) -> Iterator[Tensor]:
-        """The tiles [C, side, side] of a picture [C, H, W] of any type, row by row."""
+        """The tiles [C, *shape] of a picture [C, H, W] of any type, row by row."""
         if picture.shape[-2:] != (self.height, self.width):
             raise RequestError(f"the tiling is for {self.width}×{self.height}, not for {list(picture.shape)}")
+        tall, wide = self.shape
         for top in self.tops:
-            rows = torch.arange(top, top + self.side).clamp_(max=self.height - 1)
-            strip = picture[:, rows]
+            strip = picture[:, torch.arange(top, top + tall).clamp_(max=self.height - 1)]
             for left in self.lefts:
-                yield strip[:, :, torch.arange(left, left + self.side).clamp_(max=self.width - 1)]
+                yield strip[:, :, torch.arange(left, left + wide).clamp_(max=self.width - 1)]
 
     def merge(self, tiles: Iterable[Tensor]) -> Tensor:
-        """The inverse of `split`: float tiles [C, side, side] in its order, as one picture [C, H, W]."""
+        """The inverse of `split`: float tiles [C, *shape] in its order, as one picture [C, H, W]."""
         return torch.cat(list(self.bands(tiles)), dim=1)
 
     def bands(self, tiles: Iterable[Tensor]) -> Iterator[Tensor]:
