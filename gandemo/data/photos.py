@@ -175,7 +175,7 @@ def _cache_home() -> Path:
 def _key(source: Path) -> str:
     """Changes with the files: their names, sizes and times, and those of the csv."""
     digest = hashlib.sha256(f"{_VERSION} {STORED_SIDE} {source}".encode())
-    for file in files_of(source) if source.is_dir() else filter(None, (source, _csv_beside(source))):
+    for file in files_of(source) if source.is_dir() else filter(None, (source, csv_beside(source))):
         found = file.stat()
         digest.update(f"\n{file.name if source.is_file() else file.relative_to(source)}".encode(errors="replace"))
         digest.update(f" {found.st_size} {found.st_mtime_ns}".encode())
@@ -185,7 +185,7 @@ def _key(source: Path) -> str:
 # --- which photo is for what ------------------------------------------------------------------------------
 
 
-def _csv_beside(source: Path) -> Path | None:
+def csv_beside(source: Path) -> Path | None:
     """The csv of an archive: beside it, with its name."""
     stem = source.name.removesuffix(".gz")
     path = source.with_name(stem[: stem.rfind(".")] + ".csv")
@@ -278,7 +278,7 @@ def _build(source: Path, folder: Path) -> None:
 def _decode_all(source: Path, file: io.BufferedWriter) -> dict[str, Any]:
     photos: dict[str, dict[str, Any]] = {}
     skipped: dict[str, str] = {}
-    beside = None if source.is_dir() else _csv_beside(source)
+    beside = None if source.is_dir() else csv_beside(source)
     listed = _listed(read_file(beside), beside.name) if beside is not None else {}
     start = 0
     for name, read in members(source):
