@@ -61,8 +61,14 @@ class Evaluated(_Event):
     metrics: dict[str, float]
     score: str = Field(description="the metric that picks the best")
     is_best: bool
-    samples: dict[str, float] = Field(default_factory=dict, description="samples beside the training pictures")
     seconds: float = Field(description="that the evaluation took")
+
+
+class Examined(_Event):
+    """What the doctor wants to know of pictures that were trained on, beside pictures that were not."""
+
+    kind: Literal["examined"] = "examined"
+    figures: dict[str, float] = Field(description="as `examination.Examination.look` names them")
 
 
 class Saved(_Event):
@@ -82,7 +88,7 @@ class Finished(_Event):
     seconds: float = 0.0
 
 
-Event = Started | Progress | Sampled | Evaluated | Saved | Finished
+Event = Started | Progress | Sampled | Evaluated | Examined | Saved | Finished
 _adapter: TypeAdapter[Any] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 

@@ -23,7 +23,8 @@ from gandemo.data import datasets
 from gandemo.errors import GanDemoError, ResumeError, TrainingError
 from gandemo.recipe import Recipe
 from gandemo.tasks import Pictures
-from gandemo.training import events, fingerprint, process, runs, state
+from gandemo.training import events, fingerprint, process, runs, signals, state
+from gandemo.training.examination import Examination
 from gandemo.training.trainer import Trainer, default_device, start_from
 
 
@@ -130,6 +131,7 @@ class _Run:
         mark: Mapping[str, Any],
     ) -> None:
         self.trainer, self.held_out, self.run_dir = trainer, held_out, run_dir
+        self.examination = Examination(trainer, held_out)
         self.max_seconds, self.should_stop = max_seconds, should_stop
         self.hold, self.mark = hold, mark
         self.ballast = run_dir / ".ballast"
@@ -248,6 +250,7 @@ class _Run:
             if (step % recipe.sample_every == 0 or last) and (event := self._sample()):
                 yield event
             if step % recipe.evaluate_every == 0 or last:
+                yield self._examine()
                 yield from self._evaluate()
                 last = last or self._is_tired()
             if step % recipe.checkpoint_every == 0 or last:
@@ -290,6 +293,7 @@ class _Run:
                 time=time.time(),
                 losses={key[5:]: value for key, value in means.items() if key.startswith("loss.")},
                 signals={key[7:]: value for key, value in means.items() if key.startswith("signal.")},
+                samples={} if trainer.seen is None else signals.compare(*trainer.seen),
                 images_per_second=round(images / max(seconds, 1e-9), 2),
                 seconds=round(self.seconds, 2),
                 seconds_left=round(pace * (recipe.steps - trainer.step), 1),
@@ -315,6 +319,9 @@ class _Run:
                 f"can't write {self.run_dir}: {error.strerror}; free some space and resume the run"
             ) from None
         return self._tell(events.Sampled(step=trainer.step, time=time.time(), path=name))
+
+    def _examine(self) -> events.Event:
+        return self._tell(events.Examined(step=self.trainer.step, time=time.time(), figures=self.examination.look()))
 
     def _evaluate(self) -> Iterator[events.Event]:
         trainer, recipe = self.trainer, self.trainer.recipe

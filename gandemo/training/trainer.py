@@ -117,6 +117,7 @@ class Trainer:
         self.step = 0
         self.losses: dict[str, Tensor] = {}
         self.signals: dict[str, Tensor] = {}
+        self.seen: tuple[Tensor, Tensor] | None = None  # real and generated pictures of the last step, if it has any
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -140,12 +141,15 @@ class Trainer:
         images, labels = self.source.next(self.rng)
         return self.task.prepare(self.recipe, images.to(self.device), labels.to(self.device), self.rng)
 
-    def _generate(self, batch: Batch) -> Tensor:
+    def generate(self, batch: Batch, rng: torch.Generator | None = None, network: nn.Module | None = None) -> Tensor:
+        """What a network makes for a batch: by default the generator that trains, with the run's own noise."""
+        network = self.generator if network is None else network
         with self._autocast():
-            output: Tensor = self.generator(*self.task.inputs(self.recipe, batch, self.rng))
+            output: Tensor = network(*self.task.inputs(self.recipe, batch, self.rng if rng is None else rng))
         return output
 
-    def _judge(self, pictures: Tensor, condition: Tensor | None) -> Tensor:
+    def judge(self, pictures: Tensor, condition: Tensor | None) -> Tensor:
+        """The discriminator's logits, float32 [N]."""
         assert self.discriminator is not None
         with self._autocast():
             logits = self.discriminator(pictures, condition) if condition is not None else self.discriminator(pictures)
@@ -155,9 +159,9 @@ class Trainer:
     def _judge_both(self, real: Tensor, fake: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits of real and fake: in one pass, or in two where batch norm must not mix them."""
         if not self.recipe.joint_batch:
-            return self._judge(real, condition), self._judge(fake, condition)
+            return self.judge(real, condition), self.judge(fake, condition)
         both = None if condition is None else torch.cat([condition, condition])
-        logits = self._judge(torch.cat([real, fake]), both)
+        logits = self.judge(torch.cat([real, fake]), both)
         half = len(logits) // 2
         return logits[:half], logits[half:]
 
@@ -203,7 +207,7 @@ class Trainer:
                 loss = loss + (gamma / 2) * settings.penalty_every * penalty
         if settings.gradient_penalty:
             penalty = losses.interpolation_penalty(
-                lambda pictures: self._judge(pictures, batch.condition), real, fake, self.rng
+                lambda pictures: self.judge(pictures, batch.condition), real, fake, self.rng
             )
             self.losses["gradient_penalty"] = penalty.detach()
             loss = loss + settings.gradient_penalty * penalty
@@ -231,7 +235,7 @@ class Trainer:
                 if self.loss.relativistic:
                     real_logits, fake_logits = self._judge_both(batch.real.detach(), fake, batch.condition)
                 else:
-                    real_logits, fake_logits = None, self._judge(fake, batch.condition)
+                    real_logits, fake_logits = None, self.judge(fake, batch.condition)
                 term = self.loss.generator(real_logits, fake_logits)
                 self.losses["generator"] = term.detach()
                 self._update("generator", loss + settings.adversarial * term)
@@ -244,6 +248,7 @@ class Trainer:
                 f"{self.recipe.name} gives its generator nothing to learn from; it needs a discriminator and "
                 f"loss.adversarial above 0"
             )
+        self.seen = (batch.real.detach(), fake.detach()) if fake.shape == batch.real.shape else None
 
     def round(self) -> None:
         """`d_steps` of the discriminator, then `g_steps` of the generator; `step` counts rounds."""
@@ -254,19 +259,22 @@ class Trainer:
         plays = self.discriminator is not None and recipe.loss.adversarial > 0
         if plays and recipe.reuse_fakes:
             batch = self._batch()
-            fake = self._generate(batch)
+            fake = self.generate(batch)
             self.discriminator_step(batch, fake)
             self.generator_step(batch, fake)
         else:
             for _ in range(recipe.d_steps if plays else 0):
                 batch = self._batch()
                 with torch.no_grad():
-                    fake = self._generate(batch)
+                    fake = self.generate(batch)
                 self.discriminator_step(batch, fake)
             for turn in range(recipe.g_steps):
                 if not plays or turn:
                     batch = self._batch()
-                self.generator_step(batch, self._generate(batch))
+                self.generator_step(batch, self.generate(batch))
+        if plays:
+            norms = self.signals["generator_gradient_norm"], self.signals["discriminator_gradient_norm"]
+            self.signals["gradient_ratio"] = norms[0] / norms[1].clamp_min(1e-12)
         self.step += 1
         if self.average is not None:
             self._follow(self.average)

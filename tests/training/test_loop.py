@@ -447,11 +447,13 @@ def test_events_and_files_of_a_run(tmp_path: Path) -> None:
         ("progress", 2),
         ("progress", 3),
         ("sampled", 3),
+        ("examined", 3),
         ("saved", 3),
         ("progress", 4),
         ("progress", 5),
         ("progress", 6),
         ("sampled", 6),
+        ("examined", 6),
         ("saved", 6),
         ("finished", 6),
     ]
