@@ -49,6 +49,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "delete": training.delete,
     "tidy": training.tidy,
     "publish": measuring.publish,
+    "estimate": measuring.estimate,
     "evaluate": measuring.evaluate,
     "bench": measuring.bench,
 }

@@ -1,14 +1,17 @@
-"""`evaluate`, `publish`, `bench`: figures."""
+"""`evaluate`, `publish`, `estimate`, `bench`: figures."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import suppress
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from gandemo.commands.options import Json, headline
+from gandemo.commands.options import Json, Settings, Threads, chosen_recipe, headline
 from gandemo.errors import RequestError
 
 
@@ -52,6 +55,41 @@ def evaluate(
     print(f"{'':<32}{'generated':>12}{'real':>12}")
     for key, value in found["generated"].items():
         print(f"{key:<32}{value:>12.5g}{found['real'].get(key, float('nan')):>12.5g}")
+
+
+def estimate(
+    recipe: str,
+    data: Annotated[str | None, typer.Option(help="Another data set, by name.")] = None,
+    settings: Settings = None,
+    threads: Threads = None,
+    nice: Annotated[int, typer.Option(hidden=True, help="How far the priority is lowered.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Say how long a training will take and what memory and disk, from a few measured steps."""
+    chosen = chosen_recipe(recipe, data, settings)
+    if nice and hasattr(os, "nice"):
+        with suppress(OSError):
+            os.nice(nice)
+    import torch
+
+    from gandemo.training import estimate as estimates
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    found = estimates.measure(chosen)
+    if as_json:
+        print(json.dumps(asdict(found)))
+        return
+    seconds, memory = found.seconds(chosen), found.memory
+    print(f"{chosen.steps:,} steps at {found.images_per_second:,.0f} images/s on {found.device}: {span(seconds)}")
+    print(f"memory: {'not told by this system' if memory is None else f'{memory / 1e9:.2f} GB'}", end=", ")
+    print(f"disk: {found.disk(chosen) / 1e6:,.0f} MB")
+
+
+def span(seconds: float) -> str:
+    """A length of time for people."""
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} hours"
 
 
 def bench(

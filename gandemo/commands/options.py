@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from gandemo.errors import RequestError
+from gandemo.recipe import Recipe, parse_settings
+from gandemo.recipes import RECIPES
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, dotted: --set loss.r1=0.1")]
@@ -18,6 +20,25 @@ MaxSeconds = Annotated[float | None, typer.Option(min=0, help="Stop, saved, afte
 Publish = Annotated[str | None, typer.Option(help="When done: measure and lay into checkpoints/NAME.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; default: all.")]
 Leash = Annotated[int | None, typer.Option(hidden=True, help="Niceness; the end of standard input stops.")]
+
+
+def chosen_recipe(recipe: str, data: str | None, settings: list[str] | None) -> Recipe:
+    """A recipe by name or from a recipe.json, on another data set and with other settings where they are given.
+
+    Raises:
+        RecipeError: the file or a setting is wrong.
+        RequestError: there is no recipe of that name.
+    """
+    if recipe in RECIPES:
+        chosen = RECIPES[recipe]
+    elif recipe.endswith(".json"):
+        chosen = Recipe.from_file(Path(recipe))
+    else:
+        raise RequestError(f"there is no recipe {recipe!r}; valid: {', '.join(RECIPES)}, or a recipe.json")
+    changed = parse_settings(settings or [])
+    if data is not None:
+        changed["dataset"] = data
+    return chosen.with_settings(changed)
 
 
 def headline(metrics: dict[str, Any]) -> str:

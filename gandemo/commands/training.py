@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gandemo.commands.measuring import check_name, lay
-from gandemo.commands.options import Json, Leash, MaxSeconds, Publish, Settings, Threads
+from gandemo.commands.options import Json, Leash, MaxSeconds, Publish, Settings, Threads, chosen_recipe
 from gandemo.errors import RequestError
 from gandemo.recipe import Recipe, parse_settings
-from gandemo.recipes import RECIPES
 
 if TYPE_CHECKING:
     from gandemo.training import events
@@ -39,16 +38,7 @@ def train(
     leash: Leash = None,
 ) -> None:
     """Train a recipe, by name or from a recipe.json; Ctrl-C saves, and says how to go on."""
-    if recipe in RECIPES:
-        chosen = RECIPES[recipe]
-    elif recipe.endswith(".json"):
-        chosen = Recipe.from_file(Path(recipe))
-    else:
-        raise RequestError(f"there is no recipe {recipe!r}; valid: {', '.join(RECIPES)}, or a recipe.json")
-    changed = parse_settings(settings or [])
-    if data is not None:
-        changed["dataset"] = data
-    chosen = chosen.with_settings(changed)
+    chosen = chosen_recipe(recipe, data, settings)
     check_name(publish)
     pulled = _leash(leash, run_dir)
     from gandemo import checkpoint
