@@ -7,8 +7,9 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from gandemo.recipe import Recipe
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 MAX_JSON_BYTES = 4 * 2**20
 _TITLES = {"mnist": "MNIST digits", "fashion-mnist": "Fashion-MNIST"}
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")  # of a run's folder, and of a checkpoint's in it
 
 # metrics.json's key, the name for people, what it tells, whether lower is better, whether it is a share
 _FIGURES = (
@@ -51,7 +53,7 @@ class Entry:
     @property
     def dataset(self) -> str:
         """The data set's name for people."""
-        return _TITLES.get(self.recipe.dataset, self.recipe.dataset)
+        return title_of(self.recipe.dataset)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -77,7 +79,7 @@ class Entry:
 def entries(task: str) -> list[Entry]:
     """The checkpoints of a task: ours first, then by Fréchet distance. A damaged one is left out."""
     found: dict[str, Entry] = {}
-    for root in (Path(os.environ.get("GANDEMO_HOME", ".")).absolute() / "checkpoints", SHIPPED):
+    for root in (_home() / "checkpoints", SHIPPED):
         for file in sorted(root.glob("*/recipe.json")):
             name = file.parent.name
             if name in found or name.startswith(".") or not (file.parent / "generator.safetensors").is_file():
@@ -94,11 +96,14 @@ def _rank(entry: Entry) -> tuple[bool, bool, float, str]:
 
 
 def find(name: object, task: str) -> Entry:
-    """The entry of that name; only names in the catalogue are ever opened.
+    """The entry of that name; only names in the catalogue, and checkpoints of runs as RUN/CHECKPOINT, are ever opened.
 
     Raises:
         RequestError: there is none.
     """
+    entry = of_run(name)
+    if entry is not None and entry.recipe.task == task:
+        return entry
     known = entries(task)
     for entry in known:
         if entry.name == name:
@@ -107,6 +112,25 @@ def find(name: object, task: str) -> Entry:
         raise RequestError(f"there is no checkpoint for {task} yet; train one: python -m gandemo train {task}")
     names = ", ".join(entry.name for entry in known)
     raise RequestError(f"there is no checkpoint {str(name)[:60]!r}; choose one of {names}")
+
+
+def of_run(name: object) -> Entry | None:
+    """A run's checkpoint by RUN/CHECKPOINT, such as digits-1/best; None: there is none of that name."""
+    run, slash, step = str(name).partition("/")
+    if not slash or not _NAME.match(run) or not _NAME.match(step):
+        return None
+    folder = _home() / "runs" / run / "checkpoints" / step
+    entry = _read(folder) if (folder / "generator.safetensors").is_file() else None
+    return None if entry is None else replace(entry, name=f"{run}/{step}")
+
+
+def title_of(dataset: str) -> str:
+    """A data set's name for people."""
+    return _TITLES.get(dataset, dataset)
+
+
+def _home() -> Path:
+    return Path(os.environ.get("GANDEMO_HOME", ".")).absolute()
 
 
 def _read(folder: Path) -> Entry | None:
@@ -142,13 +166,15 @@ def cards(task: str) -> list[dict[str, Any]]:
                 "name": entry.name,
                 "text": entry.recipe.description,
                 "facts": [entry.dataset, *measured],
-                "strip": _strip(entry.path / "preview.png"),
+                "strip": strip(entry.path),
             }
         )
     return shown
 
 
-def _strip(preview: Path) -> str | None:
+def strip(folder: Path) -> str | None:
+    """The first row of a checkpoint's contact sheet, as a data URL."""
+    preview = folder / "preview.png"
     try:
         return _strip_cached(preview, preview.stat().st_mtime_ns)
     except OSError:
@@ -157,7 +183,7 @@ def _strip(preview: Path) -> str | None:
 
 @lru_cache(maxsize=256)
 def _strip_cached(preview: Path, _: int) -> str | None:
-    """The first row of a contact sheet of 28×28 pictures with gaps of 2, as a data URL."""
+    """Only of 28×28 pictures with gaps of 2."""
     try:
         with Image.open(preview, formats=["PNG"]) as sheet:
             if sheet.width % 30 != 28 or sheet.width > 1198 or sheet.height < 28:

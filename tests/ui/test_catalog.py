@@ -110,3 +110,25 @@ def test_the_page_is_built_without_torch() -> None:
     code = "import sys; from gandemo.ui.app import build; build(); print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+def test_a_runs_checkpoint_is_found_by_run_and_name(filled: Path) -> None:
+    folder = filled / "runs" / "tiny-1" / "checkpoints" / "step-3"
+    tiny.save(folder, tiny.DIGITS)
+    entry = catalog.find("tiny-1/step-3", "digits")
+    assert (entry.name, entry.path) == ("tiny-1/step-3", folder)
+    assert "tiny-1/step-3" not in [entry.name for entry in catalog.entries("digits")]
+
+
+@pytest.mark.parametrize("name", ["tiny-1/../../checkpoints", "../runs/tiny-1", "tiny-1/", "/tiny-1", "tiny-1/best", 3])
+def test_no_other_path_is_a_checkpoint(filled: Path, name: object) -> None:
+    tiny.save(filled / "runs" / "tiny-1" / "checkpoints" / "step-3", tiny.DIGITS)
+    assert catalog.of_run(name) is None
+    with pytest.raises(RequestError, match="there is no checkpoint"):
+        catalog.find(name, "digits")
+
+
+def test_a_runs_checkpoint_is_of_its_own_task_alone(filled: Path) -> None:
+    tiny.save(filled / "runs" / "reader" / "checkpoints" / "best", tiny.TINY["classifier"])
+    with pytest.raises(RequestError, match="there is no checkpoint"):
+        catalog.find("reader/best", "digits")
