@@ -100,11 +100,11 @@ def calibrate(source: checkpoint.Checkpoint, *, count: int = 2_000, seed: int = 
 def command(recipe: Recipe, name: str) -> str:
     """The one command that makes the checkpoint again: the named recipe, and what differs from it."""
     base = RECIPES.get(recipe.name)
-    changes = "" if base is None else "".join(f" --set {key}={value}" for key, value in _changes(base, recipe))
-    return f"python -m gandemo train {recipe.name}{changes} --publish {name}"
+    settings = "" if base is None else "".join(f" --set {key}={value}" for key, value in changes(base, recipe))
+    return f"python -m gandemo train {recipe.name}{settings} --publish {name}"
 
 
-def _changes(base: Recipe, recipe: Recipe) -> list[tuple[str, str]]:
+def changes(base: Recipe, recipe: Recipe) -> list[tuple[str, str]]:
     """The settings in which a recipe differs from the named one, dotted, as `--set` takes them."""
 
     def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
