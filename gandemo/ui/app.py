@@ -11,13 +11,21 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 import gradio as gr
 
 from gandemo.errors import RequestError
-from gandemo.ui import digits
+from gandemo.ui import colorize, digits, enhance, photos
 from gandemo.ui.parts import PAGE, part, read
 from gandemo.ui.theme import theme
 
 # A tab's name, what builds it, and what loads its models ahead of the first visitor.
-TABS = (("Digits", digits.tab, digits.warm_up),)
-DESCRIPTION = "Small GANs to watch, question and use in the browser: digits from noise, judged by a second network"
+TABS = (
+    ("Digits", digits.tab, digits.warm_up),
+    ("Colorize", colorize.tab, colorize.warm_up),
+    ("Enhance", enhance.tab, enhance.warm_up),
+)
+DESCRIPTION = (
+    "Small GANs to watch, question and use in the browser: digits from noise, colour for black-and-white photos, "
+    "a sharper picture from a poor one"
+)
+SCRIPTS = "\n".join(read(name) for name in ("page.js", "photo-view.js", "photo-bench.js"))
 
 
 def build() -> gr.Blocks:
@@ -57,12 +65,12 @@ def launch(
             share=share and not on_space,
             auth=auth,
             theme=theme(),
-            css=read("style.css"),
-            head=f'<meta name="description" content="{DESCRIPTION}">\n<script>{read("page.js")}</script>',
+            css=read("style.css") + read("photos.css"),
+            head=f'<meta name="description" content="{DESCRIPTION}">\n<script>{SCRIPTS}</script>',
             favicon_path=PAGE / "icon.svg",
             footer_links=["api", "settings"],
             run_history=False,
-            max_file_size="20mb",
+            max_file_size=photos.MAX_FILE_BYTES,
             show_error=True,
             ssr_mode=False,
             prevent_thread_lock=True,

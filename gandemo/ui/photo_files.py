@@ -1,0 +1,59 @@
+"""Files between a visitor and the server: what was sent, and what is given back under a name nobody can guess.
+
+Both lie in Gradio's folder for uploads and are on its list of what is deleted in time.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from pathlib import Path
+
+from gradio.utils import get_upload_folder
+
+from gandemo.errors import RequestError
+
+GONE = "that photo is no longer here; send it again"
+
+
+class PhotoFiles:
+    """The files of one app's visitors."""
+
+    def __init__(self, kept: set[str]) -> None:
+        """`kept`: the paths that Gradio deletes when they are old."""
+        self._kept = kept
+
+    def sent(self, path: object) -> Path:
+        """A file that somebody has sent.
+
+        Raises:
+            RequestError: it lies elsewhere, or is gone.
+        """
+        try:
+            found = Path(str(path)).resolve(strict=True)
+        except (OSError, ValueError, RuntimeError):
+            raise RequestError(GONE) from None
+        if not found.is_file() or not found.is_relative_to(Path(get_upload_folder()).resolve()):
+            raise RequestError(GONE)
+        return found
+
+    def place(self, name: str) -> Path:
+        """Where a file to give back is to be written: in a folder of its own."""
+        folder = Path(get_upload_folder()).resolve() / secrets.token_hex(16)
+        folder.mkdir(parents=True)
+        path = folder / name
+        self._kept.add(str(path))
+        return path
+
+    def keep(self, name: str, content: bytes) -> str:
+        """Writes a file to give back; its path."""
+        path = self.place(name)
+        path.write_bytes(content)
+        return str(path)
+
+
+def stem(name: str) -> str:
+    """A file's name without its ending, as it may be used for another: no path, no odd characters, not endless."""
+    last = re.split(r"[/\\]", name)[-1]
+    base = re.sub(r"[^\w\-.() ]+", "_", last.rpartition(".")[0] or last).strip(" .")
+    return base[:80] or "photo"

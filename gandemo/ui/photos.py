@@ -1,0 +1,97 @@
+"""What the tabs Colorize and Enhance share: their wiring, and the callbacks that look the same in both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+import gradio as gr
+
+from gandemo.errors import RequestError
+from gandemo.ui import catalog, photo_examples
+from gandemo.ui.events import when
+from gandemo.ui.long_work import Tell, told
+from gandemo.ui.parts import part
+from gandemo.ui.photo_files import PhotoFiles
+
+SLOW = "photos"  # the queue of what takes seconds, so that it holds up nothing that is quick
+MAX_FILE_BYTES = 100 * 10**6
+
+# what the models are asked by: the module that loads them, files, checkpoint, request, and where progress is told
+Work = Callable[[ModuleType, PhotoFiles, Any, Mapping[str, Any], Tell], dict[str, Any]]
+
+
+def answers() -> ModuleType:
+    """The module that loads torch, at first use."""
+    from gandemo.ui import photo_answers
+
+    return photo_answers
+
+
+def cards(task: str, legend: str, chosen: str | None = None) -> dict[str, Any]:
+    """The checkpoints of a task as cards; the first is chosen where none is."""
+    known = catalog.cards(task)
+    names = [card["name"] for card in known]
+    return {
+        "value": chosen if chosen in names else names[0] if names else None,
+        "choices": known,
+        "group": f"{task}-checkpoint",
+        "legend": legend,
+        "empty": f"There is no checkpoint yet. Train one with: python -m gandemo train {task}",
+    }
+
+
+def bench(task: str, **props: Any) -> gr.HTML:
+    """The component that takes photos in and shows what became of them."""
+    return part(
+        task,
+        elem_id=f"{task}-bench",
+        id=f"{task}-bench",
+        task=task,
+        examples=photo_examples.shown(task),
+        most_bytes=MAX_FILE_BYTES,
+        **props,
+    )
+
+
+def long(files: PhotoFiles, chosen: gr.HTML, shown: gr.HTML, works: Mapping[str, Work]) -> None:
+    """Long work of the page: its progress is told as it goes, and the page's event `stop` ends it.
+
+    Args:
+        files: of the visitors.
+        chosen: the checkpoint.
+        shown: the bench.
+        works: by event of the bench.
+    """
+    listening = []
+    for event, work in works.items():
+        one = when(getattr(shown, event), _streamed(work, files), chosen, shown, queue=SLOW)
+        failed(one, shown)
+        listening.append(one)
+    shown.stop(None, cancels=listening, api_visibility="private")
+
+
+def failed(listening: Any, shown: gr.HTML) -> None:
+    """Tells the bench when its event has failed."""
+    js = f"() => gandemo.tell('{shown.elem_id}', 'gd-failed')"
+    listening.failure(None, js=js, api_visibility="private")
+
+
+def _streamed(work: Work, files: PhotoFiles) -> Callable[..., Iterator[Any]]:
+    def stream(checkpoint: Any, asked: gr.EventData) -> Iterator[Any]:
+        request = mapping(asked._data)
+        yield from told(lambda tell: work(answers(), files, checkpoint, request, tell))
+
+    return stream
+
+
+def mapping(sent: object) -> Mapping[str, Any]:
+    """A request of the page.
+
+    Raises:
+        RequestError: it is none.
+    """
+    if not isinstance(sent, Mapping):
+        raise RequestError("there is no photo; choose one")
+    return sent
