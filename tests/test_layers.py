@@ -42,6 +42,8 @@ HOMES = {
     "huggingface_hub": ("ship.hub",),
     "gradio": ("ui",),
     "torchvision": ("data.torchvision_import", "data.datasets"),
+    "cv2": ("metrics.classical",),
+    "skimage": ("metrics.classical",),
 }
 NO_TORCH = ("errors", "recipe", "recipes", "")
 
