@@ -44,15 +44,19 @@ class Checkpoint:
         path: the folder.
         recipe: what trained it.
         metrics: what was measured, from metrics.json; empty where nothing was.
+        title: a name other than the folder's, such as a repository's whose folder lies in a cache.
     """
 
     path: Path
     recipe: Recipe
     metrics: dict[str, Any] = field(default_factory=dict)
+    title: str = ""
 
     @property
     def name(self) -> str:
-        """The folder's name, or `run/checkpoint` for the checkpoint of a run."""
+        """Its title, else the folder's name, or `run/checkpoint` for the checkpoint of a run."""
+        if self.title:
+            return self.title
         if self.path.parent.name == "checkpoints" and (self.path.parent.parent / "events.jsonl").exists():
             return f"{self.path.parent.parent.name}/{self.path.name}"
         return self.path.name

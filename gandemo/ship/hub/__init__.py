@@ -1,0 +1,18 @@
+"""The Hugging Face Hub: checkpoints pushed and pulled, the app as a Space. The only home of `huggingface_hub`.
+
+ids        USER/REPO[@REVISION], read and checked
+client     Hub: where it is and who asks; its errors as sentences; patience with bounds
+describe   the card, the metadata and the loading example that a repository shows
+pushing    a checkpoint as a model repository, in one commit
+verify     what somebody else made, checked against its recipe before anything uses it
+pulling    a checkpoint from a repository: bounded, verified, then in every list
+space      the whole app as a Space that starts with a checkpoint
+live       a run's best checkpoint, pushed every few minutes while it trains
+"""
+
+from gandemo.ship.hub.client import Hub
+from gandemo.ship.hub.ids import HubId
+from gandemo.ship.hub.pulling import Pulled, fetch, pull, pull_listed
+from gandemo.ship.hub.pushing import Pushed, push
+
+__all__ = ["Hub", "HubId", "Pulled", "Pushed", "fetch", "pull", "pull_listed", "push"]

@@ -1,0 +1,269 @@
+"""A checkpoint from a repository: only its own files, their sizes known beforehand, verified before anything uses them.
+
+`fetch` leaves it in the cache of `huggingface_hub`; `pull` also lays it into `GANDEMO_HOME`, where every list finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import RepoFile, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import OfflineModeIsEnabled
+from tqdm import tqdm
+
+from gandemo import checkpoint
+from gandemo.checkpoint import Checkpoint
+from gandemo.errors import CheckpointError, GanDemoError, HubError, RequestError
+from gandemo.ship.hub.client import LOOKS, Hub, patience
+from gandemo.ship.hub.ids import HubId
+from gandemo.ship.hub.verify import FILES, NEEDED, verify
+
+ORIGIN = "origin.json"
+LISTED = "GANDEMO_CHECKPOINTS"
+Progress = Callable[[int, int], None]  # bytes done, bytes in all
+
+_laying = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A checkpoint that came from the Hub.
+
+    Attributes:
+        checkpoint: verified.
+        source: the repository.
+        commit: the state of the repository that it is.
+        cached: it came from the cache, since the Hub could not be reached.
+    """
+
+    checkpoint: Checkpoint
+    source: HubId
+    commit: str
+    cached: bool
+
+
+def fetch(source: HubId, hub: Hub, progress: Progress | None = None) -> Pulled:
+    """Downloads a checkpoint into the cache and verifies it there.
+
+    Args:
+        source: the repository.
+        hub: who asks.
+        progress: hears of every part that has come.
+
+    Raises:
+        HubError: the repository can't be had.
+        CheckpointError: what is in it is no checkpoint, too large, or not what its recipe says.
+    """
+    with hub.asking(str(source)):
+        commit = _commit_of(source, hub)
+        kept = _from_cache(source, commit, hub) if hub.offline else {}
+        may_rest = set(NEEDED) <= set(kept)
+        try:
+            listed = _listed(source, commit, hub, attempts=1 if may_rest else LOOKS)
+        except Exception as error:
+            unreachable = patience(error) is not None or isinstance(error, OfflineModeIsEnabled)
+            if not may_rest or not unreachable:
+                raise
+            files, cached = kept, True
+        else:
+            files, cached = _download(source, commit, listed, hub, progress), False
+    folder = files["recipe.json"].parent
+    found = _verified(folder, source)
+    return Pulled(replace(found, title=str(source)), source, commit, cached)
+
+
+def pull(
+    source: HubId, hub: Hub, *, name: str = "", root: Path | None = None, progress: Progress | None = None
+) -> Pulled:
+    """Downloads a checkpoint, verifies it, and lays it where every list of checkpoints finds it.
+
+    Args:
+        source: the repository.
+        hub: who asks.
+        name: of the folder; default: `USER--REPO`, which no other repository's is.
+        root: the folder to put it in; default: `checkpoints` in `GANDEMO_HOME`.
+        progress: hears of every part that has come.
+
+    Raises:
+        HubError: the repository can't be had.
+        CheckpointError: what is in it is no checkpoint, too large, or not what its recipe says; or the disk is full.
+        RequestError: the name is no good, or belongs to a checkpoint that came from elsewhere.
+    """
+    name = name or source.folder
+    if not checkpoint.NAME.match(name):
+        raise RequestError(f"{name!r} is no name for a checkpoint; choose a shorter or plainer one with --name")
+    path = (root or checkpoint.home() / "checkpoints") / name
+    _check_free(path, source)
+    pulled = fetch(source, hub, progress)
+    origin = {"repo": source.repo, "revision": source.revision, "commit": pulled.commit}
+    with _laying:
+        _check_free(path, source)
+        with checkpoint.new_folder(path) as folder:
+            for file in FILES:
+                if (pulled.checkpoint.path / file).is_file():
+                    shutil.copyfile(pulled.checkpoint.path / file, folder / file)
+            (folder / ORIGIN).write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8")
+    return replace(pulled, checkpoint=checkpoint.load(path))
+
+
+def origin(folder: Path) -> dict[str, Any]:
+    """Where a pulled checkpoint came from: `repo`, `revision`, `commit`; empty for one that was made here."""
+    try:
+        found = checkpoint.read_json(folder / ORIGIN)
+    except CheckpointError:
+        return {}
+    return found if isinstance(found.get("repo"), str) else {}
+
+
+def pull_listed(text: str | None = None, hub: Hub | None = None) -> Iterator[str]:
+    """Pulls what `GANDEMO_CHECKPOINTS` lists and is not here yet; says a sentence about each.
+
+    Args:
+        text: `USER/REPO,USER/REPO@REVISION`; names without a slash are checkpoints that are here anyway.
+        hub: who asks.
+    """
+    wanted = [part.strip() for part in (os.environ.get(LISTED, "") if text is None else text).split(",")]
+    for part in wanted:
+        if "/" not in part:
+            continue
+        try:
+            source = HubId.parse(part)
+            if (checkpoint.home() / "checkpoints" / source.folder).is_dir():
+                continue
+            pulled = pull(source, hub or Hub())
+            yield f"pulled {source} as {pulled.checkpoint.name}"
+        except GanDemoError as error:
+            yield f"{part[:120]} was not pulled: {error}"
+
+
+@contextmanager
+def passing_cache(hub: Hub) -> Iterator[Hub]:
+    """The same asker with a cache of its own that is gone afterwards: it finds nothing of others and leaves nothing."""
+    with tempfile.TemporaryDirectory(prefix="gandemo-pull-") as folder:
+        yield replace(hub, cache=Path(folder), offline=False)
+
+
+def _check_free(path: Path, source: HubId) -> None:
+    """A pull renews what it laid down itself, and touches nothing else."""
+    if path.exists() and origin(path).get("repo") != source.repo:
+        raise RequestError(
+            f"there is a checkpoint {path.name} here already that did not come from {source.repo}; "
+            "choose another name with --name"
+        )
+
+
+def _commit_of(source: HubId, hub: Hub) -> str:
+    """The commit that the revision is now, or was when the Hub could be reached last: all files are of this one."""
+    found = hub.patiently(
+        lambda: hub.api.resolve_revision(source.repo, revision=source.revision or None, cache_dir=hub.cache)
+    )
+    return found.resolved
+
+
+def _listed(source: HubId, commit: str, hub: Hub, attempts: int) -> dict[str, RepoFile]:
+    """The checkpoint's files in the repository, by name; asked for by name, so that no other is ever heard of."""
+    answer = hub.patiently(lambda: hub.api.get_paths_info(source.repo, list(FILES), revision=commit), attempts=attempts)
+    found = {file.path: file for file in answer if isinstance(file, RepoFile) and file.path in FILES}
+    if missing := [name for name in NEEDED if name not in found]:
+        raise HubError(f"{source} is no checkpoint of gandemo: it has no {missing[0]}; choose another repository")
+    for name, file in found.items():
+        if not 0 <= file.size <= FILES[name]:
+            size, bound = file.size / 1e6, FILES[name] / 1e6
+            raise HubError(f"{source}: {name} is {size:,.1f} MB, more than the {bound:,.1f} MB that one may be")
+    return found
+
+
+def _download(
+    source: HubId, commit: str, listed: dict[str, RepoFile], hub: Hub, progress: Progress | None
+) -> dict[str, Path]:
+    total = sum(file.size for file in listed.values())
+    done = 0
+    files = {}
+    # what a checkpoint can't do without comes last: one that broke off is not taken for a whole one later
+    for name, entry in sorted(listed.items(), key=lambda item: item[0] in NEEDED):
+        before = done
+
+        def hear(count: int, before: int = before) -> None:
+            if progress is not None:
+                progress(before + count, total)
+
+        get = partial(
+            hf_hub_download,
+            source.repo,
+            name,
+            revision=commit,
+            cache_dir=hub.cache,
+            endpoint=hub.api.endpoint,
+            token=hub.token or False,
+            library_name="gandemo",
+            tqdm_class=_counter(name, entry.size, hear),
+        )
+        files[name] = Path(hub.patiently(get))
+        if not _is_whole(files[name], entry):
+            files[name] = Path(hub.patiently(partial(get, force_download=True)))
+            if not _is_whole(files[name], entry):
+                raise HubError(f"{source}: {name} came damaged, twice; try again later")
+        done += entry.size
+    if progress is not None:
+        progress(total, total)
+    return files
+
+
+def _is_whole(file: Path, entry: RepoFile) -> bool:
+    """The size that was announced, and the digest, where the Hub tells one."""
+    if file.stat().st_size != entry.size:
+        return False
+    if entry.lfs is None:
+        return True
+    with file.open("rb") as stream:
+        digest = hashlib.sha256()
+        while part := stream.read(2**20):
+            digest.update(part)
+    return digest.hexdigest() == entry.lfs.sha256
+
+
+def _counter(name: str, bound: int, hear: Callable[[int], Any]) -> type[tqdm]:
+    """What the library takes for a progress bar: counts the bytes, and ends a download that exceeds what was told."""
+
+    class Counter(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(disable=True)
+            self.count = int(kwargs.get("initial") or 0)
+
+        def update(self, n: float | None = 1) -> None:
+            self.count += int(n or 0)
+            if self.count > bound:
+                raise HubError(f"{name} turned out larger than the Hub had told; nothing of it was kept")
+            hear(self.count)
+
+        def update_transfer(self, n: float | None = 1) -> None:
+            """Bytes on the line, before they are put together: not counted."""
+
+    return Counter
+
+
+def _from_cache(source: HubId, commit: str, hub: Hub) -> dict[str, Path]:
+    files = {}
+    for name in FILES:
+        found = try_to_load_from_cache(source.repo, name, cache_dir=hub.cache, revision=commit)
+        if isinstance(found, str):
+            files[name] = Path(found)
+    return files
+
+
+def _verified(folder: Path, source: HubId) -> Checkpoint:
+    try:
+        return verify(folder)
+    except CheckpointError as error:
+        raise CheckpointError(f"{source} can't be used: {error}".replace(f"{folder}/", "")) from None

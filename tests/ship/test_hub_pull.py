@@ -1,0 +1,441 @@
+"""Pulling with the real client from a real server: what comes, from where, and what is refused before it is used."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from huggingface_hub import constants
+from safetensors.torch import load, save
+
+from gandemo import checkpoint
+from gandemo.checkpoint import Checkpoint
+from gandemo.errors import CheckpointError, GanDemoError, HubError, RequestError
+from gandemo.recipes import RECIPES
+from gandemo.ship.hub import Hub, HubId, fetch, pull, pull_listed, push, verify
+from gandemo.ship.hub.pulling import origin, passing_cache
+from gandemo.tasks import TASKS
+from tests import tiny
+from tests.ship.fake_hub import FakeHub, File
+
+# the library's own way of sending a large file
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+REPO = HubId("ada/tiny")
+
+
+def files_of(source: Checkpoint) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in source.path.iterdir()}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Checkpoint:
+    """A checkpoint on ada's machine, which is not where these tests pull to."""
+    from PIL import Image
+
+    sheet = Image.new("L", (58, 28), 200)
+    return tiny.save(tmp_path / "hers" / "tiny", metrics={"note": 1}, preview=sheet, card="# tiny\n")
+
+
+def test_what_one_pushes_another_pulls(
+    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(source, REPO.repo, who("ada"))
+    heard: list[tuple[int, int]] = []
+    pulled = pull(REPO, who("ben"), progress=lambda done, total: heard.append((done, total)))
+    assert pulled.checkpoint.path == home / "checkpoints" / "ada--tiny"
+    assert (pulled.commit, pulled.cached) == (server.repo(REPO.repo).refs["main"], False)
+    assert pulled.checkpoint.recipe == source.recipe
+    for name in ("generator.safetensors", "discriminator.safetensors", "metrics.json", "preview.png"):
+        assert (pulled.checkpoint.path / name).read_bytes() == (source.path / name).read_bytes()
+    assert [found.name for found in checkpoint.available() if found.path.is_relative_to(home)] == ["ada--tiny"]
+    assert origin(pulled.checkpoint.path) == {"repo": "ada/tiny", "revision": "", "commit": pulled.commit}
+    assert heard[-1][0] == heard[-1][1] > 0
+    assert all(call.token == "" for call in server.asked("/storage/"))
+
+
+def test_only_its_own_files_are_fetched(server: FakeHub, who: Callable[..., Hub], source: Checkpoint) -> None:
+    strangers = {
+        "pytorch_model.bin": pickle.dumps({"a": 1}),
+        "evil.pkl": pickle.dumps(1),
+        "setup.py": b"raise SystemExit",
+        "../../outside.json": b"{}",
+        "/etc/passwd": b"x",
+        "exports/../../recipe.json": b"{}",
+        "exports/model.tflite": b"TFL3",
+        "checkpoints/generator.safetensors": b"x",
+    }
+    server.plant(REPO.repo, {**strangers, **files_of(source)})
+    pulled = pull(REPO, who(""))
+    assert {path.name for path in pulled.checkpoint.path.iterdir()} == {*files_of(source), "origin.json"}
+    asked = " ".join(call.path for call in server.log)
+    assert not [name for name in strangers if name in asked]
+
+
+def test_a_private_repository(server: FakeHub, who: Callable[..., Hub], source: Checkpoint) -> None:
+    push(source, REPO.repo, who(), private=True)
+    assert pull(REPO, who("reader")).checkpoint.name == "ada--tiny"
+    for name, says in (("ben", "that this token may see"), ("", "that anybody may see"), ("wrong", "know this token")):
+        with pytest.raises(HubError, match=says) as refused:
+            pull(REPO, who(name))
+        assert "\n" not in str(refused.value)
+
+
+def test_a_revision(server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path) -> None:
+    first = push(source, REPO.repo, who()).commit
+    (source.path / "metrics.json").write_text('{"note": 2}')
+    push(source, REPO.repo, who())
+    assert pull(REPO, who("")).checkpoint.metrics == {"note": 2}
+    old = pull(HubId.parse(f"ada/tiny@{first}"), who(""))
+    assert old.checkpoint.metrics == {"note": 1}
+    assert old.checkpoint.name == f"ada--tiny--{first}"
+    with pytest.raises(HubError, match="ada/tiny@v9 has no such revision"):
+        pull(HubId.parse("ada/tiny@v9"), who(""))
+
+
+def test_a_second_pull_fetches_what_is_new(server: FakeHub, who: Callable[..., Hub], source: Checkpoint) -> None:
+    push(source, REPO.repo, who())
+    pull(REPO, who(""))
+    (source.path / "metrics.json").write_text('{"note": 2}')
+    push(source, REPO.repo, who())
+    before = len(server.asked("/storage/", "GET"))
+    assert pull(REPO, who("")).checkpoint.metrics == {"note": 2}
+    assert len(server.asked("/storage/", "GET")) == before  # the weights were there
+
+
+@pytest.mark.parametrize("repo", ["ada/nothing", "nobody/tiny"])
+def test_an_unknown_repository(repo: str, server: FakeHub, who: Callable[..., Hub]) -> None:
+    with pytest.raises(HubError, match=f"there is no {repo} on the Hub at"):
+        pull(HubId.parse(repo), who("ben"))
+
+
+def test_a_repository_of_something_else(server: FakeHub, who: Callable[..., Hub]) -> None:
+    server.plant("ada/bert", {"config.json": b"{}", "model.safetensors": b"x"})
+    with pytest.raises(HubError, match=r"ada/bert is no checkpoint of gandemo: it has no recipe.json"):
+        pull(HubId("ada/bert"), who(""))
+
+
+# --- without a Hub ------------------------------------------------------------------------------------------------
+
+
+def test_without_a_network_the_cache_serves(
+    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path
+) -> None:
+    push(source, REPO.repo, who())
+    asker = who("")
+    fetch(REPO, asker)
+    server.close()
+    pulled = pull(REPO, asker)
+    assert pulled.cached
+    assert pulled.checkpoint.recipe == source.recipe
+    assert (home / "checkpoints" / "ada--tiny" / "discriminator.safetensors").is_file()
+    with pytest.raises(HubError, match=r"can't be reached .*check the network"):
+        pull(HubId("ada/other"), asker)
+
+
+def test_told_to_stay_offline(
+    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(source, REPO.repo, who())
+    asker = who("")
+    fetch(REPO, asker)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert pull(REPO, asker).cached
+    with pytest.raises(HubError, match="ada/other is not in the cache, and HF_HUB_OFFLINE"):
+        pull(HubId("ada/other"), asker)
+
+
+def test_what_broke_off_is_not_taken_for_whole(
+    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path
+) -> None:
+    push(source, REPO.repo, who())
+    asker = who("")
+    server.fail(f"/{REPO.repo}/resolve", 503, times=1000, method="HEAD")
+    with pytest.raises(HubError, match="out of order"):
+        pull(REPO, asker)
+    server.faults.clear()
+    server.cut("/storage/", after=100, times=1000)
+    with pytest.raises(HubError, match=r"can't be reached|failed"):
+        pull(REPO, asker)
+    server.close()
+    with pytest.raises(HubError, match="can't be reached"):
+        pull(REPO, asker)
+    assert not (home / "checkpoints").exists()
+
+
+def test_a_cache_of_others_is_not_searched(server: FakeHub, who: Callable[..., Hub], source: Checkpoint) -> None:
+    push(source, REPO.repo, who(), private=True)
+    fetch(REPO, who("ada"))
+    server.fail("/api/models", 503, times=1000)
+    with passing_cache(who("")) as asker, pytest.raises(HubError, match="out of order"):
+        fetch(REPO, asker)
+
+
+@pytest.mark.parametrize("needle", ["/api/models", "/paths-info/", "/resolve/", "/storage/"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_bad_moment_is_waited_out(
+    needle: str, status: int, server: FakeHub, who: Callable[..., Hub], source: Checkpoint
+) -> None:
+    server.plant(REPO.repo, files_of(source))
+    server.fail(needle, status, times=1)
+    assert not pull(REPO, who("")).cached
+
+
+def test_a_download_that_is_cut_goes_on(server: FakeHub, who: Callable[..., Hub], source: Checkpoint) -> None:
+    server.plant(REPO.repo, files_of(source))
+    server.cut("/storage/", after=1000, times=2)
+    pulled = pull(REPO, who(""))
+    assert (pulled.checkpoint.path / "generator.safetensors").read_bytes() == files_of(source)["generator.safetensors"]
+
+
+# --- what is not what it says ---------------------------------------------------------------------------------------
+
+
+def weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
+    """A repository whose generator was changed."""
+
+    def changed(files: dict[str, bytes]) -> dict[str, bytes]:
+        state = load(files["generator.safetensors"])
+        change(state)
+        return {**files, "generator.safetensors": save(state)}
+
+    return changed
+
+
+def recipe(**settings: Any) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
+    """A repository whose recipe was changed, with no regard to what makes sense."""
+
+    def changed(files: dict[str, bytes]) -> dict[str, bytes]:
+        values = json.loads(files["recipe.json"])
+        for key, value in settings.items():
+            target = values
+            *path, last = key.split("__")
+            for part in path:
+                target = target[part]
+            target[last] = value
+        return {**files, "recipe.json": json.dumps(values).encode()}
+
+    return changed
+
+
+def swapped(name: str, data: bytes) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
+    return lambda files: {**files, name: data}
+
+
+class Bomb:
+    """Unpickling it leaves a mark."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.mark,))
+
+
+HEADER = json.dumps({"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}).encode()
+MALICE: dict[str, tuple[Callable[[dict[str, bytes]], dict[str, bytes]], str]] = {
+    "a missing tensor": (weights(lambda state: state.pop("dense.weight")), "lacks 'dense.weight'"),
+    "a tensor too many": (
+        weights(lambda state: state.update(more=torch.zeros(1))),
+        "holds, against its recipe, 'more'",
+    ),
+    "another shape": (
+        weights(lambda state: state.update({"dense.bias": torch.zeros(3)})),
+        r"dense.bias is \[3\], its recipe says \[",
+    ),
+    "another kind of number": (
+        weights(lambda state: state.update({"dense.bias": state["dense.bias"].to(torch.int32)})),
+        "dense.bias holds I32, its recipe says torch.float32",
+    ),
+    "not a number": (weights(lambda state: state["dense.bias"].fill_(torch.nan)), "dense.bias that are not finite"),
+    "infinite": (weights(lambda state: state["dense.weight"][0].fill_(torch.inf)), "dense.weight that are not finite"),
+    "no safetensors": (swapped("generator.safetensors", b"PK\x03\x04" + bytes(99)), "is no safetensors file"),
+    "a lying header": (
+        swapped("generator.safetensors", struct.pack("<Q", len(HEADER)) + HEADER),
+        "is no safetensors file",
+    ),
+    "an endless header": (swapped("generator.safetensors", struct.pack("<Q", 2**62)), "is no safetensors file"),
+    "no JSON": (swapped("recipe.json", b"import os"), "the recipe is not valid JSON"),
+    "nested JSON": (swapped("recipe.json", b"[" * 200_000), "the recipe is not valid JSON"),
+    "an unknown key": (recipe(hook="os.system"), "a recipe has no key 'hook'"),
+    "an unknown task": (recipe(task="mine"), "its task 'mine' is none that gandemo knows"),
+    "an unknown network": (recipe(generator__name="os.system"), "recipe.json: .*os.system"),
+    "a network without end": (
+        recipe(classes=0, generator={"name": "unet", "args": {"channels": [8, 8], "blocks": [60_000, 60_000]}}),
+        "more layers than gandemo builds",
+    ),
+    "a network of terabytes": (recipe(generator__args__channels=[65_536, 65_536, 65_536]), "its recipe says|lacks"),
+    "a number too large": (recipe(generator__args__channels=[10**12, 4, 4]), "that is too many"),
+    "a list too long": (recipe(generator__args__channels=[4] * 1000), "of more parts than gandemo builds"),
+    "no network at all": (recipe(generator__args__channels=["x", {}]), "can't be built|recipe.json"),
+    "broken metrics": (swapped("metrics.json", b"[1]"), "metrics.json is damaged"),
+    "a preview that is none": (swapped("preview.png", b"<svg onload=alert(1)>"), "preview.png is no PNG"),
+    "a card that is no text": (swapped("README.md", b"\xff\xfe\x00"), "README.md is no text"),
+}
+
+
+@pytest.mark.parametrize("malice", MALICE)
+def test_malice_is_refused_in_a_sentence(
+    malice: str, server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path
+) -> None:
+    change, says = MALICE[malice]
+    server.plant(REPO.repo, change(files_of(source)))
+    with pytest.raises(CheckpointError, match=f"ada/tiny can't be used: .*({says})") as refused:
+        pull(REPO, who(""))
+    assert "\n" not in str(refused.value)
+    assert str(home) not in str(refused.value)
+    assert not (home / "checkpoints").exists()
+
+
+def test_a_pickle_is_never_opened(
+    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / "executed"
+    bomb = pickle.dumps(Bomb(mark))
+    pickle.loads(bomb)
+    assert mark.exists()  # it would
+    mark.unlink()
+    for name in ("generator.safetensors", "recipe.json", "metrics.json", "preview.png"):
+        server.plant(REPO.repo, {**files_of(source), name: bomb})
+        with pytest.raises(CheckpointError):
+            pull(REPO, who(""))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("name", list(verify.FILES))
+def test_a_huge_file_is_refused_before_it_comes(
+    name: str, server: FakeHub, who: Callable[..., Hub], source: Checkpoint
+) -> None:
+    server.plant(REPO.repo, {**files_of(source), name: File(b"x", True, told=verify.FILES[name] + 1)})
+    with pytest.raises(HubError, match=f"{name} is .* MB, more than the .* MB that one may be"):
+        pull(REPO, who(""))
+    assert not server.asked("/resolve/")
+
+
+def test_a_file_larger_than_told_is_ended(
+    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path
+) -> None:
+    server.plant(REPO.repo, {**files_of(source), "discriminator.safetensors": File(bytes(30_000), True, told=500)})
+    with pytest.raises(HubError, match=r"turned out larger than the Hub had told|failed"):
+        pull(REPO, who(""))
+    assert not (home / "checkpoints").exists()
+
+
+def test_a_file_that_came_damaged(
+    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = files_of(source)["generator.safetensors"]
+    server.plant(REPO.repo, files_of(source))
+    server.garble("/storage/", times=1)
+    assert (pull(REPO, who("")).checkpoint.path / "generator.safetensors").read_bytes() == good
+
+
+def test_a_picture_bomb(server: FakeHub, who: Callable[..., Hub], source: Checkpoint) -> None:
+    from PIL import Image
+
+    path = source.path / "preview.png"
+    Image.new("1", (20_000, 100)).save(path)
+    server.plant(REPO.repo, files_of(source))
+    with pytest.raises(CheckpointError, match=r"preview.png is 20000×100; 4096 to a side is the most"):
+        pull(REPO, who(""))
+
+
+@pytest.mark.parametrize(
+    "text", ["tiny", "a/b/c", "../../etc", "ada/x@../../y", "ada/x@-rf", "ada/x@", "@v", "a/..", ""]
+)
+def test_names_that_are_no_repository(text: str) -> None:
+    with pytest.raises(RequestError, match="give USER/REPO"):
+        HubId.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "repo", "revision"),
+    [
+        (" ada/tiny ", "ada/tiny", ""),
+        ("ada/tiny@v1.0", "ada/tiny", "v1.0"),
+        ("ada/tiny@refs/pr/1", "ada/tiny", "refs/pr/1"),
+        ("https://huggingface.co/ada/tiny", "ada/tiny", ""),
+        ("https://huggingface.co/ada/tiny/tree/main", "ada/tiny", "main"),
+    ],
+)
+def test_names_that_are(text: str, repo: str, revision: str) -> None:
+    found = HubId.parse(text)
+    assert (found.repo, found.revision) == (repo, revision)
+    assert checkpoint.NAME.match(found.folder)
+
+
+# --- where it comes to lie --------------------------------------------------------------------------------------------
+
+
+def test_nothing_of_ones_own_is_replaced(
+    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path
+) -> None:
+    server.plant(REPO.repo, files_of(source))
+    server.plant("ben/tiny", files_of(source))
+    mine = tiny.save(home / "checkpoints" / "mine", seed=3)
+    before = (mine.path / "generator.safetensors").read_bytes()
+    with pytest.raises(RequestError, match="there is a checkpoint mine here already that did not come from ada/tiny"):
+        pull(REPO, who(""), name="mine")
+    assert (mine.path / "generator.safetensors").read_bytes() == before
+    pull(REPO, who(""), name="hers")
+    pull(REPO, who(""), name="hers")
+    with pytest.raises(RequestError, match="did not come from ben/tiny"):
+        pull(HubId("ben/tiny"), who(""), name="hers")
+    for name in ("../out", "a/b", ".x"):
+        with pytest.raises(RequestError, match="no name for a checkpoint"):
+            pull(REPO, who(""), name=name)
+
+
+def test_a_refused_renewal_leaves_the_old_one(
+    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path
+) -> None:
+    repo = server.plant(REPO.repo, files_of(source))
+    pull(REPO, who(""))
+    change, _ = MALICE["not a number"]
+    repo.add({name: File(data, True) for name, data in change(files_of(source)).items()}, "worse")
+    with pytest.raises(CheckpointError, match="not finite"):
+        pull(REPO, who(""))
+    checkpoint.load(home / "checkpoints" / "ada--tiny").generator()
+
+
+def test_the_first_start_pulls_what_is_listed(
+    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.plant(REPO.repo, files_of(source))
+    monkeypatch.setenv("GANDEMO_CHECKPOINTS", "digits, ada/tiny,ada/nothing,a b/c")
+    said = list(pull_listed(hub=who("")))
+    assert said[0] == "pulled ada/tiny as ada--tiny"
+    assert said[1].startswith("ada/nothing was not pulled: there is no ada/nothing")
+    assert said[2].startswith("a b/c was not pulled: 'a b/c' is no repository")
+    before = len(server.log)
+    assert list(pull_listed("ada/tiny", who(""))) == []
+    assert len(server.log) == before
+    assert (home / "checkpoints" / "ada--tiny").is_dir()
+
+
+@pytest.mark.parametrize("name", [name for name, one in RECIPES.items() if one.task in TASKS])
+def test_every_recipe_is_laid_out_as_it_is_built(name: str) -> None:
+    from gandemo.nets import build_discriminator, build_generator
+
+    chosen = RECIPES[name]
+    generator, discriminator = verify.plan(chosen)
+    built = build_generator(chosen), build_discriminator(chosen)
+    for planned, real in ((generator, built[0]), (discriminator, built[1])):
+        assert (planned is None) == (real is None)
+        if planned is not None and real is not None:
+            assert all(value.is_meta for value in planned.state_dict().values())
+            assert {key: value.shape for key, value in planned.state_dict().items()} == {
+                key: value.shape for key, value in real.state_dict().items()
+            }
+
+
+def test_errors_are_of_the_family(server: FakeHub, who: Callable[..., Hub]) -> None:
+    with pytest.raises(GanDemoError):
+        fetch(HubId("ada/none"), replace(who(""), offline=False))
