@@ -7,9 +7,11 @@ The names below load what they need at first use, so that importing the package 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from gandemo.elsewhere import HUB
 from gandemo.errors import GanDemoError
 from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["RECIPES", "GanDemoError", "Pipeline", "Recipe", "train"]
+
+
+def _on_the_hub(name: str) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return getattr(import_module("gandemo.ship.hub.in_python"), name)(*args, **kwargs)
+
+    return call
+
+
+HUB.update(fetch=_on_the_hub("fetch_checkpoint"), push=_on_the_hub("push_checkpoint"))
 
 _LAZY = {"Pipeline": "gandemo.pipeline", "train": "gandemo.training.loop"}
 

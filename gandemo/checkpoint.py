@@ -29,6 +29,7 @@ from gandemo.recipe import Recipe
 PACKAGE_CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 MAX_JSON_BYTES = 4 * 2**20
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
+_REPOSITORY = re.compile(r"^[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*(@[\w./-]+)?$")
 
 
 def home() -> Path:
@@ -314,6 +315,15 @@ def resolve(source: str | Path) -> Checkpoint:
     raise CheckpointError(
         f"there is no checkpoint {text[:200]!r}; available: {names}, or give a checkpoint folder or run"
     )
+
+
+def is_elsewhere(source: str | Path) -> bool:
+    """Whether a source can only be a repository on the Hub: USER/REPO[@REVISION], and nothing here is called so."""
+    text = str(source)
+    if isinstance(source, Path) or not _REPOSITORY.match(text):
+        return False
+    run = text.partition("/")[0]
+    return not (home() / "runs" / run).is_dir() and not Path(run).is_dir()
 
 
 def _of_run(checkpoints: Path, step: str) -> Checkpoint:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A name covers the modules below it, unless a longer one does. Modules under one name may import each other.
 # The empty name is gandemo/__init__.py, the public face, which nothing inside imports.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors",),
+    ("errors", "elsewhere"),
     ("recipe",),
     ("recipes",),
     ("data.images", "nets"),
@@ -45,7 +45,7 @@ HOMES = {
     "cv2": ("metrics.classical",),
     "skimage": ("metrics.classical",),
 }
-NO_TORCH = ("errors", "recipe", "recipes", "")
+NO_TORCH = ("errors", "elsewhere", "recipe", "recipes", "")
 
 
 class Import(NamedTuple):

@@ -16,6 +16,7 @@ from torch import nn
 
 from gandemo import checkpoint
 from gandemo.data import images as im
+from gandemo.elsewhere import HUB
 from gandemo.errors import RequestError
 from gandemo.metrics import Calibration
 from gandemo.pipeline import colour, painting
@@ -51,13 +52,41 @@ class Pipeline:
         self._lock = threading.Lock()
 
     @classmethod
-    def from_pretrained(cls, source: str | Path) -> Pipeline:
-        """Loads a shipped name, a checkpoint folder, or a run's checkpoint (`RUN` or `RUN/step-500`).
+    def from_pretrained(cls, source: str | Path, *, token: str | bool | None = None) -> Pipeline:
+        """Loads a shipped name, a checkpoint folder, a run's checkpoint (`RUN` or `RUN/step-500`), or a Hub id.
+
+        Args:
+            source: what is here comes first; `USER/REPO[@REVISION]` is fetched into the cache of `huggingface_hub`,
+                verified, and found there without a network later.
+            token: for a Hub id: None or True takes the one of this machine, False none.
 
         Raises:
             CheckpointError: there is no such checkpoint, or it is damaged.
+            HubError: the Hub can't be reached or has no such repository.
         """
+        if checkpoint.is_elsewhere(source):
+            return cls(HUB["fetch"](source, token))
         return cls(checkpoint.resolve(source))
+
+    def push_to_hub(
+        self, repo_id: str, *, private: bool = False, token: str | bool | None = None, commit_message: str = ""
+    ) -> str:
+        """Makes a model repository of the checkpoint on the Hub, or renews it, in one commit.
+
+        Args:
+            repo_id: `USER/REPO`.
+            private: nobody else may see it.
+            token: None or True takes the one of this machine.
+            commit_message: default: the checkpoint's name.
+
+        Returns:
+            The address of its page.
+
+        Raises:
+            HubError: the Hub can't be reached or refuses; nothing was changed there.
+        """
+        address: str = HUB["push"](self.checkpoint, repo_id, private, token, commit_message)
+        return address
 
     @property
     def name(self) -> str:
