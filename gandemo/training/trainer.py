@@ -250,6 +250,19 @@ class Trainer:
             )
         self.seen = (batch.real.detach(), fake.detach()) if fake.shape == batch.real.shape else None
 
+    def turn(self, player: str) -> None:
+        """One step of one player alone, on a batch of its own; the other one's parameters stay."""
+        self.generator.train()
+        if self.discriminator is not None:
+            self.discriminator.train()
+        batch = self._batch()
+        if player == "generator":
+            self.generator_step(batch, self.generate(batch))
+            return
+        with torch.no_grad():
+            fake = self.generate(batch)
+        self.discriminator_step(batch, fake)
+
     def round(self) -> None:
         """`d_steps` of the discriminator, then `g_steps` of the generator; `step` counts rounds."""
         recipe = self.recipe
