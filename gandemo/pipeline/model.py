@@ -232,10 +232,7 @@ class Pipeline:
             RequestError: a value is out of range, or hints are given to a checkpoint that was trained without.
         """
         self._needs("colorize")
-        painted = colour.colorize(self.recipe, self.generator, photo, strength=strength, hints=hints)
-        if progress is not None:
-            progress(1, 1)
-        return painted
+        return colour.colorize(self.recipe, self.generator, photo, strength=strength, hints=hints, progress=progress)
 
     def enhance(
         self,

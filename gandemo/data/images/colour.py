@@ -7,7 +7,7 @@ from torch import Tensor
 
 # sRGB's primaries (IEC 61966-2-1); each row is divided by its sum, the white point, so that grey has no chroma at all
 _TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
-_KNEE, _SLOPE = 0.008856, 7.787  # of Lab's cube root, which is a straight line near black
+KNEE, SLOPE = 0.008856, 7.787  # of Lab's cube root, which is a straight line near black
 
 LIGHTNESS_SCALE = 50.0
 CHROMA_SCALE = 110.0  # no colour of sRGB lies further out than 108
@@ -19,9 +19,8 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     Args:
         rgb: float [N, 3, H, W].
     """
-    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp(min=0.0) + 0.055) / 1.055) ** 2.4)
-    xyz = _mix(linear, _white_matrix(rgb))
-    root = torch.where(xyz > _KNEE, xyz.clamp(min=_KNEE) ** (1 / 3), _SLOPE * xyz + 16 / 116)
+    xyz = _mix(rgb_to_linear(rgb), white_matrix(rgb))
+    root = torch.where(xyz > KNEE, xyz.clamp(min=KNEE) ** (1 / 3), SLOPE * xyz + 16 / 116)
     x, y, z = root.unbind(dim=1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
 
@@ -31,8 +30,18 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     lightness, a, b = lab.unbind(dim=1)
     y = (lightness + 16) / 116
     root = torch.stack([y + a / 500, y, y - b / 200], dim=1)
-    xyz = torch.where(root > _KNEE ** (1 / 3), root**3, (root - 16 / 116) / _SLOPE)
-    linear = _mix(xyz, torch.linalg.inv(_white_matrix(lab).double()).to(lab.dtype)).clamp(0.0, 1.0)
+    xyz = torch.where(root > KNEE ** (1 / 3), root**3, (root - 16 / 116) / SLOPE)
+    linear = _mix(xyz, torch.linalg.inv(white_matrix(lab).double()).to(lab.dtype)).clamp(0.0, 1.0)
+    return linear_to_rgb(linear)
+
+
+def rgb_to_linear(rgb: Tensor) -> Tensor:
+    """SRGB in [0, 1] to linear light in [0, 1], any shape."""
+    return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp(min=0.0) + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_rgb(linear: Tensor) -> Tensor:
+    """The inverse of `rgb_to_linear`."""
     return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=1e-8) ** (1 / 2.4) - 0.055)
 
 
@@ -58,7 +67,8 @@ def luma(rgb: Tensor) -> Tensor:
     return (0.299 * red + 0.587 * green + 0.114 * blue).unsqueeze(1)
 
 
-def _white_matrix(like: Tensor) -> Tensor:
+def white_matrix(like: Tensor) -> Tensor:
+    """From linear light to CIE XYZ, in which white is (1, 1, 1): [3, 3] of another tensor's type and device."""
     matrix = torch.tensor(_TO_XYZ, dtype=torch.float64, device=like.device)
     return (matrix / matrix.sum(dim=1, keepdim=True)).to(like.dtype)
 
