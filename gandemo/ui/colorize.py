@@ -37,8 +37,8 @@ def tab(demo: gr.Blocks) -> None:
         request = photos.mapping(event._data)
         (source,) = sources(files, TASK, [request.get("photo")])
         wish = ColourWish.parse(request)
-        shown: dict[str, Any] = photos.answers().coloured(files, checkpoint, source, wish, request.get("fresh") is True)
-        return shown
+        shown = photos.answers().coloured(files, checkpoint, source, wish, request.get("fresh") is True)
+        return {**shown, "ticket": photos.ticket(request)}
 
     photos.failed(when(bench.ask, asked, chosen, bench), bench)
     photos.long(files, chosen, bench, {"take": _taken, "album": _packed})

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
-EVERY = 0.25  # seconds between two words to the page
-SURE_AFTER = 0.8  # seconds before the time left is worth telling
+EVERY = 0.2  # seconds between two words to the page
+SURE_AFTER = 1.0  # seconds, and
+SURE_FROM = 0.02  # the share, before the time left is worth telling
+TICKETS_KEPT = 1_000
+STOPPED = {"kind": "stopped"}
+
+_stopped: OrderedDict[str, None] = OrderedDict()
+_lock = threading.Lock()
 
 
 class Tell(Protocol):
@@ -21,7 +28,7 @@ class Tell(Protocol):
         """`share`: 0 to 1. `label`: what goes on. `megapixels`: of the whole work, for the speed; 0: not told."""
 
 
-class _Stopped(Exception):  # noqa: N818 - nobody sees it: it ends a thread whose work is no longer wanted
+class _Unwanted(Exception):  # noqa: N818 - nobody sees it: it ends a thread whose work is no longer wanted
     pass
 
 
@@ -30,48 +37,64 @@ class _State(Generic[T]):
     share: float = 0.0
     label: str = ""
     megapixels: float = 0.0
+    wanted: bool = True
     result: list[T] = field(default_factory=list)
     error: Exception | None = None
 
 
-def told(work: Callable[[Tell], T]) -> Iterator[dict[str, Any] | T]:
+def stop(ticket: str) -> None:
+    """Ends the work of that ticket, also if it has not begun; only who asked for it knows the ticket."""
+    with _lock:
+        _stopped[ticket] = None
+        while len(_stopped) > TICKETS_KEPT:
+            _stopped.popitem(last=False)
+
+
+def told(work: Callable[[Tell], T], ticket: str = "") -> Iterator[dict[str, Any] | T]:
     """Does the work in a thread of its own; yields what the page shows of its progress, and at last its result.
 
-    Closing the iterator ends the work at the next word of it.
+    Once it is stopped, or the iterator is closed, the work ends at its next word. What comes then in place of a
+    result is `STOPPED`.
 
     Args:
         work: gets what it tells its progress to.
+        ticket: by which it can be stopped.
     """
-    state, wanted, ended = _State[T](), threading.Event(), threading.Event()
-    wanted.set()
+    state, ended = _State[T](), threading.Event()
 
     def tell(share: float, label: str = "", megapixels: float = 0.0) -> None:
-        if not wanted.is_set():
-            raise _Stopped
+        if not state.wanted:
+            raise _Unwanted
         state.share, state.label, state.megapixels = min(1.0, max(0.0, share)), label, megapixels
 
     def body() -> None:
         try:
             state.result.append(work(tell))
-        except _Stopped:
+        except _Unwanted:
             pass
         except Exception as error:
             state.error = error
         finally:
             ended.set()
 
+    if ticket in _stopped:
+        yield STOPPED
+        return
     begun = time.monotonic()
     threading.Thread(target=body, name="photo-work", daemon=True).start()
     try:
         before: tuple[float, str] | None = None
         while not ended.wait(EVERY):
+            if ticket in _stopped:
+                yield STOPPED
+                return
             now = (state.share, state.label)
             if now != before:
                 before = now
                 text = words(*now, time.monotonic() - begun, state.megapixels)
                 yield {"kind": "progress", "share": now[0], "text": text}
     finally:
-        wanted.clear()
+        state.wanted = False
     if state.error is not None:
         raise state.error
     yield state.result[0]
@@ -81,15 +104,15 @@ def words(share: float, label: str, seconds: float, megapixels: float = 0.0) -> 
     """Progress as a person reads it.
 
     >>> words(0.25, "Photo 1 of 4", 3.0, 8.0)
-    'Photo 1 of 4 · 25 % · 0.7 megapixels a second · about 9 s left'
+    'Photo 1 of 4 · 25 % · 0.67 megapixels a second · about 9 s left'
     """
-    parts = [label] if label else []
     if share <= 0.0:
         return label or "Starting"
+    parts = [label] if label else []
     parts.append(f"{100 * share:.0f} %")
-    if seconds >= SURE_AFTER:
+    if seconds >= SURE_AFTER and share >= SURE_FROM:
         if megapixels:
-            parts.append(f"{megapixels * share / seconds:.1f} megapixels a second")
+            parts.append(f"{megapixels * share / seconds:.2g} megapixels a second")
         left = seconds * (1.0 - share) / share
         parts.append("about " + (f"{left:.0f} s left" if left < 90 else f"{left / 60:.0f} min left"))
     return " · ".join(parts)

@@ -122,7 +122,7 @@ def enhanced(
         "base": base,
         "after": _keep(files, _within(result, SHOWN), "better"),
         "file": {"path": files.keep(f"{stem(source.name)}-enhanced.png", result.to_png()), "strength": 1.0},
-        "result_size": _size_words(result.size),
+        "result_size": _size_words(result.size) if result.size != photo.size else "",
         "notes": notes,
         "crisp": models.pipeline(checkpoint, "enhance").metrics.get("crisp"),
     }

@@ -11,7 +11,7 @@ import gradio as gr
 from gandemo.errors import RequestError
 from gandemo.ui import catalog, photo_examples
 from gandemo.ui.events import when
-from gandemo.ui.long_work import Tell, told
+from gandemo.ui.long_work import Tell, stop, told
 from gandemo.ui.parts import part
 from gandemo.ui.photo_files import PhotoFiles
 
@@ -58,18 +58,26 @@ def bench(task: str, **props: Any) -> gr.HTML:
 def long(files: PhotoFiles, chosen: gr.HTML, shown: gr.HTML, works: Mapping[str, Work]) -> None:
     """Long work of the page: its progress is told as it goes, and the page's event `stop` ends it.
 
+    Gradio's own way to cancel a stream answers with an error if the stream ends at the same moment.
+
     Args:
         files: of the visitors.
         chosen: the checkpoint.
         shown: the bench.
         works: by event of the bench.
     """
-    listening = []
     for event, work in works.items():
-        one = when(getattr(shown, event), _streamed(work, files), chosen, shown, queue=SLOW)
-        failed(one, shown)
-        listening.append(one)
-    shown.stop(None, cancels=listening, api_visibility="private")
+        failed(when(getattr(shown, event), _streamed(work, files), chosen, shown, queue=SLOW), shown)
+    when(shown.stop, _stop, None, None, queue="stop")
+
+
+def _stop(asked: gr.EventData) -> None:
+    stop(ticket(mapping(asked._data)))
+
+
+def ticket(request: Mapping[str, Any]) -> str:
+    """What a request of the page is known by; the page alone knows it."""
+    return str(request.get("ticket", ""))[:64]
 
 
 def failed(listening: Any, shown: gr.HTML) -> None:
@@ -81,7 +89,8 @@ def failed(listening: Any, shown: gr.HTML) -> None:
 def _streamed(work: Work, files: PhotoFiles) -> Callable[..., Iterator[Any]]:
     def stream(checkpoint: Any, asked: gr.EventData) -> Iterator[Any]:
         request = mapping(asked._data)
-        yield from told(lambda tell: work(answers(), files, checkpoint, request, tell))
+        for news in told(lambda tell: work(answers(), files, checkpoint, request, tell), ticket(request)):
+            yield {**news, "ticket": ticket(request)}
 
     return stream
 

@@ -68,6 +68,7 @@ function pick(colour) {
   for (const swatch of swatches) swatch.setAttribute("aria-checked", String(swatch.dataset.colour === colour));
   ours.parentElement.classList.toggle("gd-chosen", Boolean(colour) && !swatches.some((swatch) => swatch.dataset.colour === colour));
   bench.view.use(colour ? { kind: "dab" } : null);
+  if (colour) bench.seen();
 }
 function changed() {
   bench.view.dab(hints);

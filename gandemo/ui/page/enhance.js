@@ -80,7 +80,10 @@ sizeSlider.addEventListener("input", () => {
   sizeSlider.closest("label").querySelector("output").textContent = `${Number(sizeSlider.value) / 10} %`;
   take(pressed(brush));
 });
-brush.addEventListener("click", () => take(!pressed(brush)));
+brush.addEventListener("click", () => {
+  take(!pressed(brush));
+  if (pressed(brush)) bench.seen();
+});
 undo.addEventListener("click", () => {
   bench.view.undoMark();
   marked();

@@ -6,13 +6,14 @@
 //   shown(data)    called when a photo is there
 //   fresh()        called before a new photo comes
 window.gandemo.photoBench = ({ element, props, send, upload, watch, request, strength, shown, fresh, dab, mark, ready }) => {
-  const { make, busy, hear, save, photoView, still } = window.gandemo;
+  const { make, picture, busy, hear, save, photoView, still } = window.gandemo;
   const byTouch = matchMedia("(pointer: coarse)").matches;
   const main = element.querySelector(".gd-bench-main");
   let photo = null; // what the server is asked about: { path, name } or { example }
   let data = null; // what it said of it
-  let album = null;
-  let taken = null; // the last file that was saved
+  let album = null; // what became of several
+  let batch = []; // what the album was made of
+  let ticket = ""; // of the latest request; what comes for another is out of date
   let uploading = 0;
 
   const button = (text, classes, click) => make("button", { type: "button", class: `gd-button ${classes}`, onclick: click }, text);
@@ -33,8 +34,8 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
   const track = make("div", { class: "gd-progress", role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0", "aria-valuemax": "100" }, bar);
   const telling = make("span", { class: "gd-progress-text" });
   const stop = button("Stop", "gd-stop", () => {
-    send.stop();
-    idle();
+    uploading++;
+    halt();
     if (!data && !album) reset();
   });
   const progress = make("div", { class: "gd-working", hidden: true }, track, make("div", { class: "gd-toolbar" }, telling, stop));
@@ -60,9 +61,10 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
   shoot.hidden = !(byTouch || navigator.mediaDevices?.getUserMedia);
 
   // --- what is seen ---
+  const isBusy = () => Boolean(ticket);
   const only = (part) => {
     for (const one of [drop, lens, view.element, pack]) one.hidden = one !== part;
-    tools.hidden = part !== view.element;
+    tools.hidden = part !== view.element || Boolean(data?.asks);
     examples.classList.toggle("gd-after-photo", part === view.element || part === pack);
   };
   function work(share, text) {
@@ -80,11 +82,21 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
   function say(text) {
     alarm.textContent = text;
   }
+  function demand(event, wish) {
+    if (isBusy()) send.stop({ ticket });
+    ticket = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    busy(props.id, true);
+    send[event]({ ...wish, ...request(), ticket });
+  }
+  function halt() {
+    if (isBusy()) send.stop({ ticket });
+    ticket = "";
+    idle();
+  }
   function reset() {
     photo = data = album = null;
     uploading++;
-    send.stop();
-    idle();
+    halt();
     say("");
     question.hidden = true;
     notes.textContent = "";
@@ -136,26 +148,30 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
       return;
     }
     if (sent.length > 1 || sent[0].name.toLowerCase().endsWith(".zip")) {
-      only(pack);
-      pack.replaceChildren();
-      busy(props.id, true);
-      work(0, "Waiting for a free place");
-      send.album({ photos: sent, ...request() });
+      batch = sent;
+      together();
     } else {
       [photo] = sent;
       ask();
+      glance(URL.createObjectURL(fitting[0]));
     }
+  }
+  function together() {
+    only(pack);
+    pack.replaceChildren();
+    work(0, "Waiting for a free place");
+    demand("album", { photos: batch });
   }
   function example(one) {
     begin({ example: one.name });
     ask();
+    glance(one.thumb);
     element.scrollIntoView({ block: "start", behavior: still.matches ? "auto" : "smooth" });
   }
   function ask() {
     if (!photo) return;
-    busy(props.id, true);
     if (props.slow) work(0, "Waiting for a free place");
-    send.ask({ photo, fresh: !data, ...request() });
+    demand("ask", { photo, fresh: !data });
   }
   files.addEventListener("change", () => open(files.files).finally(() => (files.value = "")));
   camera.addEventListener("change", () => open(camera.files).finally(() => (camera.value = "")));
@@ -206,32 +222,47 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
     canvas.toBlob((blob) => open([new File([blob], "camera.jpg", { type: "image/jpeg" })]), "image/jpeg", 0.95);
   }
 
+  // The photo itself, until the server's picture of it comes; not every browser can show every kind.
+  async function glance(url) {
+    const turn = uploading;
+    const image = await picture(url).catch(() => null);
+    if (!image || turn !== uploading || data || !isBusy()) return;
+    await view.set({ before: url, after: null, width: image.naturalWidth, height: image.naturalHeight, alt: "The photo" }, 0);
+    if (turn === uploading && !data) {
+      only(view.element);
+      tools.hidden = true;
+    }
+  }
+
   // --- what the server says ---
   async function show() {
     const value = props.value;
-    if (!value) return;
+    if (!value || !ticket || value.ticket !== ticket) return;
     if (value.kind === "progress") {
-      if (busyNow()) work(value.share, value.text);
+      work(value.share, value.text);
+      return;
+    }
+    ticket = "";
+    if (value.kind === "stopped") {
+      idle();
       return;
     }
     if (value.kind === "file") {
-      if (taken === value.path) return;
-      taken = value.path;
       idle();
       save(address(value.path), value.name);
       return;
     }
     if (value.kind === "album") {
-      if (album === value.path && !busyNow()) return;
-      album = value.path;
+      album = value;
       idle();
       fill(value);
       return;
     }
-    if (!photo || !busyNow()) return; // stopped meanwhile
+    const turn = uploading;
     data = { ...value, before: value.before ? address(value.before) : data?.before };
     for (const key of ["base", "after", "vivid"]) data[key] = value[key] ? address(value[key]) : null;
     await view.set({ ...data, grey: props.task === "colorize", alt: `${data.name} before and after` }, strength());
+    if (turn !== uploading) return; // another photo was chosen meanwhile
     only(view.element);
     caption.textContent = [data.caption, data.result_size && `now ${data.result_size}`].filter(Boolean).join(", ");
     notes.textContent = (data.notes || []).join(" ");
@@ -242,12 +273,12 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
     idle();
     shown(data);
   }
-  const busyNow = () => document.getElementById(props.id)?.classList.contains("gd-busy");
   function fill(value) {
     pack.replaceChildren(
       make("h3", {}, value.text),
       make("div", { class: "gd-toolbar" },
         value.path ? button("Download the zip", "gd-primary gd-download-zip", () => save(address(value.path), value.name)) : null,
+        button("Once more with these settings", "gd-more", together),
         button("Other photos", "gd-again", reset)),
       make("ul", { class: "gd-problems" }, value.problems.map((text) => make("li", {}, text))),
       make("div", { class: "gd-album-row" }, value.items.map((one) => make("figure", {}, make("img", { src: one.thumb, alt: "" }), make("figcaption", {}, one.name)))),
@@ -261,9 +292,8 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
       return;
     }
     download.disabled = true;
-    busy(props.id, true);
     work(0, "Making it at full size");
-    send.take({ photo, ...request() });
+    demand("take", { photo });
   }
   hear(element, props.id, "gd-failed", () => {
     idle();
@@ -273,5 +303,6 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
   watch("value", show);
   only(drop);
   show();
-  return { view, ask, current: () => data, example: () => photo?.example };
+  const seen = () => view.element.scrollIntoView({ block: "nearest", behavior: still.matches ? "auto" : "smooth" });
+  return { view, ask, seen, current: () => data, example: () => photo?.example };
 };
