@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gandemo.commands import listing, making, measuring, training
+from gandemo.commands import listing, making, measuring, shipping, training
 from gandemo.errors import GanDemoError, RequestError
 
 app = typer.Typer(
@@ -51,6 +51,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "publish": measuring.publish,
     "estimate": measuring.estimate,
     "evaluate": measuring.evaluate,
+    "push": shipping.push,
+    "pull": shipping.pull,
     "bench": measuring.bench,
 }
 for name, command in COMMANDS.items():

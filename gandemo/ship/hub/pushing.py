@@ -127,7 +127,7 @@ def commit(
     if hub.token is None:
         raise HubError(NO_TOKEN)
     with hub.asking(repo):
-        created = _make(repo, hub, kind, private)
+        created = make(repo, hub, kind, private)
         for attempt in range(1, ATTEMPTS + 1):
             info = hub.patiently(lambda: hub.api.repo_info(repo, repo_type=kind))
             parent = str(info.sha)
@@ -182,7 +182,7 @@ def _address(error: httpx.TransportError) -> str:
         return ""
 
 
-def _make(repo: str, hub: Hub, kind: str, private: bool) -> bool:
+def make(repo: str, hub: Hub, kind: str, private: bool) -> bool:
     """Makes the repository unless it is there; tells whether it is new."""
     if hub.patiently(lambda: hub.api.repo_exists(repo, repo_type=kind)):
         return False
@@ -267,27 +267,37 @@ def _staged(source: Checkpoint, repo: str, base: str) -> Iterator[dict[str, Path
     with tempfile.TemporaryDirectory(prefix="gandemo-push-") as name:
         folder = Path(name)
         files: dict[str, Path] = {}
-        own = [file for file in _OWN if (source.path / file).is_file()]
-        exports = sorted(path for path in (source.path / _EXPORTS).rglob("*") if _ships(path, source.path))
-        if len(exports) > _MOST_EXPORTS:
-            raise RequestError(f"{source.path / _EXPORTS} holds {len(exports)} files; {_MOST_EXPORTS} are the most")
-        for path in (*(source.path / file for file in own), *exports):
+        for path in own_files(source.path):
             inside = path.relative_to(source.path)
             files[inside.as_posix()] = folder / inside
             (folder / inside).parent.mkdir(parents=True, exist_ok=True)
-            _hold(path, folder / inside)
+            hold(path, folder / inside)
         for file, text in zip(_WRITTEN, (readme(source, repo, base), example(source, repo)), strict=True):
             files[file] = folder / file
             files[file].write_text(text, encoding="utf-8")
         yield files
 
 
-def _ships(path: Path, root: Path) -> bool:
+def own_files(folder: Path) -> list[Path]:
+    """The files of a checkpoint folder that belong to the checkpoint, but for its card, which is written anew.
+
+    Raises:
+        RequestError: there are more exports than anybody made.
+    """
+    exports = sorted(path for path in (folder / _EXPORTS).rglob("*") if ships(path, folder))
+    if len(exports) > _MOST_EXPORTS:
+        raise RequestError(f"{folder / _EXPORTS} holds {len(exports)} files; {_MOST_EXPORTS} are the most")
+    return [*(folder / name for name in _OWN if (folder / name).is_file()), *exports]
+
+
+def ships(path: Path, root: Path) -> bool:
+    """Whether a path below a folder is a file for others: no link, nothing hidden."""
     inside = path.relative_to(root).parts
     return path.is_file() and not path.is_symlink() and not any(part.startswith(".") for part in inside)
 
 
-def _hold(path: Path, place: Path) -> None:
+def hold(path: Path, place: Path) -> None:
+    """Keeps what a file is now at another place, whatever becomes of it meanwhile."""
     try:
         os.link(path.resolve(), place)
     except OSError:  # another disk, or one that knows no links

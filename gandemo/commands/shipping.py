@@ -1,0 +1,103 @@
+"""`push`, `pull`: checkpoints to the Hugging Face Hub and from it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gandemo.errors import RequestError
+
+TokenFile = Annotated[
+    Path | None, typer.Option(help="A file with the token; default: HF_TOKEN, or the login that hf auth login saved.")
+]
+
+
+def push(
+    checkpoint: str,
+    repo: Annotated[str, typer.Argument(help="USER/REPO on the Hub; made if it is not there.")],
+    private: Annotated[bool, typer.Option("--private", help="Nobody else may see it.")] = False,
+    space: Annotated[bool, typer.Option("--space", help="Push the whole app as a Space that starts with it.")] = False,
+    base: Annotated[str, typer.Option(help="USER/REPO that it was fine-tuned from; default: as far as known.")] = "",
+    message: Annotated[str, typer.Option(help="Of the commit.")] = "",
+    every: Annotated[
+        float | None, typer.Option(min=1, help="CHECKPOINT is a run: push its best so many minutes apart, to its end.")
+    ] = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Push a checkpoint to the Hugging Face Hub: card, figures, preview and exports, in one commit."""
+    if every is not None and (space or message):
+        raise RequestError("--every pushes a run's checkpoints as they come; leave out --space and --message")
+    from gandemo import checkpoint as checkpoints
+    from gandemo.ship import hub
+    from gandemo.ship.hub.client import token_of
+    from gandemo.ship.hub.space import push_space
+
+    asker = hub.Hub(token_of(token_file), tell=_say)
+    if every is not None:
+        from gandemo.ship.hub.live import follow
+        from gandemo.training import runs
+
+        follow(runs.find_run(checkpoint), repo, asker, minutes=every, private=private, base=base)
+        return
+    source = checkpoints.resolve(checkpoint)
+    with _bar("sending") as progress:
+        if space:
+            pushed = push_space(source, repo, asker, private=private, message=message, progress=progress)
+        else:
+            pushed = hub.push(source, repo, asker, private=private, base=base, message=message, progress=progress)
+    seen = "private" if pushed.private else "public"
+    if not pushed.sent and not pushed.removed:
+        print(f"nothing has changed since the last push: {pushed.url} ({seen}, commit {pushed.commit[:7]})")
+        return
+    gone = f", {len(pushed.removed)} removed" if pushed.removed else ""
+    print(
+        f"pushed to {pushed.url} ({seen}, commit {pushed.commit[:7]}): {len(pushed.sent)} of {pushed.files} files{gone}"
+    )
+
+
+def pull(
+    repo: Annotated[str, typer.Argument(help="USER/REPO, or USER/REPO@REVISION.")],
+    name: Annotated[str, typer.Option(help="The folder in checkpoints/ that it becomes; default: USER--REPO.")] = "",
+    token_file: TokenFile = None,
+) -> None:
+    """Pull a checkpoint from the Hugging Face Hub; it is verified first, and in every list afterwards."""
+    from gandemo.commands.options import headline
+    from gandemo.ship import hub
+    from gandemo.ship.hub.client import token_of
+
+    source = hub.HubId.parse(repo)
+    with _bar("fetching") as progress:
+        pulled = hub.pull(source, hub.Hub(token_of(token_file), tell=_say), name=name, progress=progress)
+    found, measured = pulled.checkpoint, headline(pulled.checkpoint.metrics)
+    where = "from the cache, since the Hub can't be reached" if pulled.cached else f"commit {pulled.commit[:7]}"
+    print(f"pulled {source} as {found.name} ({where}): {found.recipe.task}{f', {measured}' if measured else ''}")
+
+
+def _say(sentence: str) -> None:
+    """What goes on, to whoever watches; what was sent the bar tells."""
+    if "trying again" in sentence and sys.stderr.isatty():
+        print(sentence, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _bar(verb: str) -> Iterator[Callable[[int, int], None]]:
+    """Bytes, speed and time left on a terminal; nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        line = bar.add_task(verb, total=None)
+        yield lambda done, total: bar.update(line, completed=done, total=total)
