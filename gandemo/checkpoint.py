@@ -27,6 +27,7 @@ from gandemo.nets import build_discriminator, build_generator
 from gandemo.recipe import Recipe
 
 PACKAGE_CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
+FAITHFUL = "faithful.safetensors"  # beside an adversarial generator: the one that it began as, before the game
 MAX_JSON_BYTES = 4 * 2**20
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
 _REPOSITORY = re.compile(r"^[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*(@[\w./-]+)?$")
@@ -74,6 +75,40 @@ class Checkpoint:
             CheckpointError: the weights are missing, damaged, not finite or of other shapes than the recipe's.
         """
         return load_weights(build_generator(self.recipe), self.path / "generator.safetensors").eval()
+
+    @property
+    def has_faithful(self) -> bool:
+        """Whether the folder holds the other end of the generator's game as well."""
+        return (self.path / FAITHFUL).is_file()
+
+    def faithful(self) -> nn.Module | None:
+        """The generator as it was before the adversarial stage, in eval mode, float32.
+
+        It is the folder's own, or that of the checkpoint that the recipe started from, as a run has it; None where
+        there is neither, or where that one is another network.
+
+        Raises:
+            CheckpointError: as for `generator`.
+        """
+        if self.has_faithful:
+            return load_weights(build_generator(self.recipe), self.path / FAITHFUL).eval()
+        start = self._start()
+        return None if start is None else start.generator()
+
+    @property
+    def has_both_ends(self) -> bool:
+        """Whether `faithful` finds something."""
+        return self.has_faithful or self._start() is not None
+
+    def _start(self) -> Checkpoint | None:
+        if not self.recipe.loss.adversarial or not NAME.match(self.recipe.init):  # a recipe of others may name any path
+            return None
+        try:
+            start = resolve(self.recipe.init)
+        except CheckpointError:
+            return None
+        same = start.recipe.task == self.recipe.task and start.recipe.generator == self.recipe.generator
+        return start if same else None
 
     def discriminator(self) -> nn.Module | None:
         """The discriminator in eval mode, float32, or None where the recipe has none or it was left out.
@@ -164,6 +199,7 @@ def save(
     preview: Image.Image | None = None,
     card: str | None = None,
     half: bool = False,
+    faithful: nn.Module | None = None,
 ) -> Checkpoint:
     """Writes a checkpoint folder in one piece; an older one of that name is replaced only when all is on disk.
 
@@ -176,24 +212,33 @@ def save(
         preview: for preview.png.
         card: for README.md.
         half: store floating-point weights in half precision.
+        faithful: the generator before its adversarial stage.
 
     Raises:
         CheckpointError: the disk is full or the folder can't be written; nothing half-written stays.
     """
     with new_folder(path) as folder:
-        write_weights(folder, recipe, generator, discriminator, half=half)
+        write_weights(folder, recipe, generator, discriminator, half=half, faithful=faithful)
         write_description(folder, metrics=metrics, preview=preview, card=card)
     return Checkpoint(path, recipe, dict(metrics or {}))
 
 
 def write_weights(
-    folder: Path, recipe: Recipe, generator: nn.Module, discriminator: nn.Module | None, *, half: bool
+    folder: Path,
+    recipe: Recipe,
+    generator: nn.Module,
+    discriminator: nn.Module | None,
+    *,
+    half: bool,
+    faithful: nn.Module | None = None,
 ) -> None:
     """The part of a checkpoint that `load` needs, into a folder of `new_folder`."""
     (folder / "recipe.json").write_text(recipe.to_json(), encoding="utf-8")
     _save_weights(generator, folder / "generator.safetensors", half)
     if discriminator is not None:
         _save_weights(discriminator, folder / "discriminator.safetensors", half)
+    if faithful is not None:
+        _save_weights(faithful, folder / FAITHFUL, half)
 
 
 def write_description(

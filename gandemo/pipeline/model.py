@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,9 @@ from gandemo.metrics import Calibration
 from gandemo.pipeline import colour, painting
 from gandemo.recipe import Recipe
 from gandemo.tasks import digits
+
+DEFAULT_CRISP = 0.5
+KEPT_BLENDS = 4
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,8 @@ class Pipeline:
         self.checkpoint = source
         self.generator = source.generator().requires_grad_(False)
         self._discriminator: nn.Module | None = None
+        self._faithful: nn.Module | None = None
+        self._blends: OrderedDict[float, nn.Module] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
@@ -248,15 +256,52 @@ class Pipeline:
         Args:
             photo: of any size.
             strength: 0 (as it was) to 1.
-            crisp: 0 (faithful, as L1 leaves it) to 1 (as the adversarial stage does); None: the checkpoint's own.
+            crisp: 0 (faithful, as L1 leaves it) to 1 (as the adversarial stage does); None: `default_crisp`.
             scale: 1, 2 or 4 times as wide and high.
             progress: called with the tiles that are done and their number.
 
         Raises:
-            RequestError: a value is out of range.
+            RequestError: a value is out of range, or the checkpoint lacks the end that `crisp` asks for.
         """
         self._needs("enhance")
-        return painting.enhance(self.generator, photo, strength=strength, scale=scale, progress=progress)
+        network = self._between_ends(self.default_crisp if crisp is None else crisp)
+        return painting.enhance(network, photo, strength=strength, scale=scale, progress=progress)
+
+    @property
+    def can_blend(self) -> bool:
+        """Whether `enhance` takes any `crisp`: there are both the faithful and the adversarial weights."""
+        return self.recipe.loss.adversarial > 0 and self.checkpoint.has_both_ends
+
+    @property
+    def default_crisp(self) -> float:
+        """`crisp` in metrics.json, else the middle; of a checkpoint with one end, that end."""
+        if not self.can_blend:
+            return 1.0 if self.recipe.loss.adversarial > 0 else 0.0
+        stored = self.metrics.get("crisp")
+        known = isinstance(stored, (int, float)) and 0.0 <= stored <= 1.0
+        return float(stored) if known else DEFAULT_CRISP  # type: ignore[arg-type]
+
+    def _between_ends(self, crisp: float) -> nn.Module:
+        """The network whose weights lie between the faithful ones and the adversarial ones; the last few are kept."""
+        if not 0.0 <= crisp <= 1.0:
+            raise RequestError(f"crisp must be from 0 (faithful) to 1 (crisp), got {crisp:g}")
+        if math.isclose(crisp, 1.0 if self.recipe.loss.adversarial > 0 else 0.0, abs_tol=1e-9):
+            return self.generator
+        if not self.can_blend:
+            missing = "faithful" if self.recipe.loss.adversarial > 0 else "crisp"
+            raise RequestError(f"{self.name} has no {missing} end; leave crisp as it is, or choose another checkpoint")
+        key = round(crisp, 3)
+        with self._lock:
+            if self._faithful is None:
+                self._faithful = self.checkpoint.faithful()
+                assert self._faithful is not None
+                self._faithful.requires_grad_(False)
+            if key not in self._blends:
+                self._blends[key] = blend(self._faithful, self.generator, key)
+                while len(self._blends) > KEPT_BLENDS:
+                    self._blends.popitem(last=False)
+            self._blends.move_to_end(key)
+            return self._blends[key]
 
     def inpaint(self, photo: im.Photo, mask: Image.Image, *, progress: painting.Progress | None = None) -> im.Photo:
         """Paints in what a mask marks; every other pixel stays as it is.
@@ -267,7 +312,7 @@ class Pipeline:
             progress: called with what is done and the total.
 
         Raises:
-            RequestError: the mask has another size.
+            RequestError: the mask has another size, or marks nothing or everything.
         """
         self._needs("inpaint")
         return painting.inpaint(self.generator, photo, mask, progress=progress)
@@ -297,3 +342,22 @@ class Pipeline:
     def _needs(self, task: str) -> None:
         if self.recipe.task != task:
             raise RequestError(f"{self.name} is a checkpoint for {self.recipe.task}, not for {task}; choose another")
+
+
+def blend(faithful: nn.Module, crisp: nn.Module, share: float) -> nn.Module:
+    """A network whose weights lie on the straight line between those of two (Wang et al. 2018, arXiv:1809.00219).
+
+    Args:
+        faithful: share 0.
+        crisp: share 1, trained from `faithful`, so that what lies between works, too.
+        share: 0 to 1.
+    """
+    between = copy.deepcopy(faithful)
+    ends = faithful.state_dict(), crisp.state_dict()
+    between.load_state_dict(
+        {
+            name: torch.lerp(weights, ends[1][name], share) if weights.is_floating_point() else ends[1][name]
+            for name, weights in ends[0].items()
+        }
+    )
+    return between
