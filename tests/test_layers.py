@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -150,6 +151,7 @@ def _is_package(module: str) -> bool:
     return SOURCES[module].name == "__init__.py"
 
 
+@cache
 def _graph() -> dict[str, set[str]]:
     """Which modules of gandemo each module loads; the packages that a module lies in are loaded with it."""
     graph: dict[str, set[str]] = {}
