@@ -19,6 +19,7 @@ from gandemo.training.trainer import Trainer
 PIXELS = 2**19  # in all pictures of one side together
 MOST = 256  # pictures of one side
 PART = 32  # that go through a network at a time
+FEW = 16  # pictures of one side below which a mean says little
 COPIES = 64  # generated pictures whose nearest training pictures are looked up
 SEED = 5
 
@@ -47,6 +48,11 @@ class Examination:
                 found[side].append(self.trainer.task.prepare(recipe, images.to(device), labels.to(device), rng))
         return found if count > 1 else {}
 
+    @property
+    def _count(self) -> int:
+        """Pictures of one side."""
+        return sum(len(batch.real) for batch in self._batches.get("held_out", []))
+
     def look(self) -> dict[str, float]:
         """What is found.
 
@@ -54,7 +60,8 @@ class Examination:
             training_logit, held_out_logit, generated_logit: what the discriminator says of pictures that were trained
                 on, of others, and of generated ones.
             overfitting: how far it takes pictures that were not trained on for generated ones, 0 to 1 (Karras et al.
-                2020, arXiv:2006.06676, r_v); only where it tells training pictures from generated ones at all.
+                2020, arXiv:2006.06676, r_v); only where it tells training pictures from generated ones at all, and
+                there are enough pictures of both sides.
             training_loss, held_out_loss: what the generator is asked for beside the game.
             copied: the distance from a generated picture to the nearest training picture, over the same of pictures
                 that were not trained on; about 1: as new as real ones, near 0: copies. Only of pictures from noise.
@@ -94,7 +101,7 @@ class Examination:
         if plays and figures:
             wide = figures["training_logit"] - figures["generated_logit"]
             spread = float(torch.cat(found["training_logit"]).std())
-            if wide > 0.1 * max(spread, 1e-6):
+            if wide > 0.1 * max(spread, 1e-6) and self._count >= FEW:
                 figures["overfitting"] = (figures["training_logit"] - figures["held_out_logit"]) / wide
         return figures
 

@@ -101,7 +101,7 @@ def test_the_doctor_prints_the_fork_that_mends(
     assert "Divergence: the loss is inf" in said
     line = next(line for line in said.splitlines() if "python -m gandemo" in line)
     assert command(monkeypatch, *line.split()[3:], "--run-dir", str(parent.with_name("mended"))) == 0
-    assert checkpoint.resolve("mended").recipe.generator_optimizer.lr == 2.5e-4
+    assert checkpoint.resolve("mended").recipe.generator_optimizer.lr == 1e-4
 
 
 def test_a_refused_resume_names_the_command_that_starts_anew(
