@@ -266,11 +266,12 @@ def _multiple(count: int, pack: int) -> int:
     return -(-count // pack) * pack
 
 
-def open_session(source: str) -> Session:
+def open_session(source: str, *, fresh: bool = False) -> Session:
     """A session of a run that is not training, from its last saved state, or of a checkpoint with both its players.
 
     Args:
         source: a run's id, RUN/CHECKPOINT, or the name of a checkpoint.
+        fresh: with its recipe alone, from the very beginning.
 
     Raises:
         GanDemoError: there is no such thing, it trains, or it has no game of two players.
@@ -278,7 +279,10 @@ def open_session(source: str) -> Session:
     run, _, step = source.partition("/")
     folder = runs.runs_home() / run
     is_run = bool(checkpoint.NAME.match(run)) and (folder / "recipe.json").is_file()
-    if is_run and not step and state.state_folders(folder / "state"):
+    if fresh:
+        recipe = runs.summarise(folder).recipe if is_run else checkpoint.resolve(source).recipe
+        trainer, known = _trainer(recipe), None
+    elif is_run and not step and state.state_folders(folder / "state"):
         found = runs.summarise(folder)
         if found.state in runs.ACTIVE:
             raise TrainingError(f"{run} is {found.state}; pause it first, and let it go on afterwards")
@@ -311,15 +315,15 @@ class Sessions:
         self._lock = threading.Lock()
         self.playing = threading.Lock()  # one move at a time, whoever asks: it takes all cores
 
-    def begin(self, source: str) -> str:
-        """Opens a session and returns its id.
+    def begin(self, source: str, *, fresh: bool = False) -> str:
+        """Opens a session, as `open_session` does, and returns its id.
 
         Raises:
             GanDemoError: as `open_session`; or all places are taken.
         """
         self._make_room()
         with self.playing:
-            session = open_session(source)
+            session = open_session(source, fresh=fresh)
         name = secrets.token_hex(16)
         with self._lock:
             self._open[name] = session, time.monotonic()

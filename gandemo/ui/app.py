@@ -11,7 +11,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 import gradio as gr
 
 from gandemo.errors import RequestError
-from gandemo.ui import colorize, digits, enhance, photos
+from gandemo.ui import access, colorize, digits, enhance, photos, train
 from gandemo.ui.parts import PAGE, part, read
 from gandemo.ui.theme import theme
 
@@ -20,12 +20,13 @@ TABS = (
     ("Digits", digits.tab, digits.warm_up),
     ("Colorize", colorize.tab, colorize.warm_up),
     ("Enhance", enhance.tab, enhance.warm_up),
+    ("Train", train.tab, train.warm_up),
 )
 DESCRIPTION = (
     "Small GANs to watch, question and use in the browser: digits from noise, colour for black-and-white photos, "
     "a sharper picture from a poor one"
 )
-SCRIPTS = "\n".join(read(name) for name in ("page.js", "photo-view.js", "photo-bench.js"))
+SCRIPTS = "\n".join(read(name) for name in ("page.js", "photo-view.js", "photo-bench.js", *train.SCRIPTS))
 
 
 def build() -> gr.Blocks:
@@ -57,6 +58,7 @@ def launch(
     """
     on_space = bool(os.environ.get("SPACE_ID"))
     host = host or os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
+    access.settle(host, share=share and not on_space, password=auth is not None)
     demo = build()
     try:
         _, url, public = demo.launch(
@@ -65,7 +67,7 @@ def launch(
             share=share and not on_space,
             auth=auth,
             theme=theme(),
-            css=read("style.css") + read("photos.css"),
+            css=read("style.css") + read("photos.css") + read("train.css"),
             head=f'<meta name="description" content="{DESCRIPTION}">\n<script>{SCRIPTS}</script>',
             favicon_path=PAGE / "icon.svg",
             footer_links=["api", "settings"],

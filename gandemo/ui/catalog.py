@@ -21,7 +21,7 @@ from gandemo.recipe import Recipe
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 MAX_JSON_BYTES = 4 * 2**20
-_TITLES = {"mnist": "MNIST digits", "fashion-mnist": "Fashion-MNIST"}
+_TITLES = {"mnist": "MNIST digits", "fashion-mnist": "Fashion-MNIST", "photos": "Photos"}
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")  # of a run's folder, and of a checkpoint's in it
 
 # metrics.json's key, the name for people, what it tells, whether lower is better, whether it is a share
@@ -77,7 +77,12 @@ class Entry:
 
 
 def entries(task: str) -> list[Entry]:
-    """The checkpoints of a task: ours first, then by Fréchet distance. A damaged one is left out."""
+    """The checkpoints of a task: those that this server opens with, ours, then by Fréchet distance."""
+    return sorted((entry for entry in every() if entry.recipe.task == task), key=_rank)
+
+
+def every() -> list[Entry]:
+    """The checkpoints of all tasks by name. A damaged one is left out."""
     found: dict[str, Entry] = {}
     for root in (_home() / "checkpoints", SHIPPED):
         for file in sorted(root.glob("*/recipe.json")):
@@ -87,12 +92,19 @@ def entries(task: str) -> list[Entry]:
             entry = _read(file.parent)
             if entry is not None:
                 found[name] = entry
-    return sorted((entry for entry in found.values() if entry.recipe.task == task), key=_rank)
+    return sorted(found.values(), key=lambda entry: entry.name)
 
 
-def _rank(entry: Entry) -> tuple[bool, bool, float, str]:
-    frechet = entry.figure("frechet")
-    return entry.name != entry.recipe.task, entry.recipe.source != "gandemo", frechet or math.inf, entry.name
+def _rank(entry: Entry) -> tuple[int, bool, bool, float, str]:
+    frechet, first = entry.figure("frechet"), preferred()
+    place = first.index(entry.name) if entry.name in first else len(first)
+    return place, entry.name != entry.recipe.task, entry.recipe.source != "gandemo", frechet or math.inf, entry.name
+
+
+def preferred() -> list[str]:
+    """The checkpoints that come first, from GANDEMO_CHECKPOINTS: names, and repositories by what their pull is named."""
+    listed = (part.strip() for part in os.environ.get("GANDEMO_CHECKPOINTS", "").split(","))
+    return [part.replace("/", "--").replace("@", "--") for part in listed if part]
 
 
 def find(name: object, task: str) -> Entry:
@@ -112,6 +124,21 @@ def find(name: object, task: str) -> Entry:
         raise RequestError(f"there is no checkpoint for {task} yet; train one: python -m gandemo train {task}")
     names = ", ".join(entry.name for entry in known)
     raise RequestError(f"there is no checkpoint {str(name)[:60]!r}; choose one of {names}")
+
+
+def find_any(name: object) -> Entry:
+    """The entry of that name, whatever its task; names as for `find`.
+
+    Raises:
+        RequestError: there is none.
+    """
+    entry = of_run(name)
+    if entry is not None:
+        return entry
+    known = {entry.name: entry for entry in every()}
+    if str(name) not in known:
+        raise RequestError(f"there is no checkpoint {str(name)[:60]!r}; choose one of {', '.join(known) or 'none'}")
+    return known[str(name)]
 
 
 def of_run(name: object) -> Entry | None:

@@ -30,3 +30,13 @@ function mark() {
 draw();
 watch(["choices"], draw);
 watch("value", mark);
+
+// A checkpoint that has no card yet, such as one of a run: it gets one, and is chosen.
+element.closest('[id$="checkpoint"]').addEventListener("gd-use", ({ detail }) => {
+  const others = (props.choices || []).filter((choice) => choice.name !== detail.name);
+  props.choices = [{ name: detail.name, text: detail.text, facts: ["from a training"], strip: null }, ...others];
+  props.value = detail.name;
+  draw();
+  trigger("input");
+  element.scrollIntoView({ block: "center", behavior: "instant" });
+});

@@ -116,6 +116,19 @@ window.gandemo = (() => {
     element.closest(`#${id}`).addEventListener(what, callback);
   }
 
+  // Opens a tab by its name, and calls back with a part of it once that is there.
+  function openTab(name, id, callback) {
+    const button = [...document.querySelectorAll('#tabs button[role="tab"]')].find((each) => each.textContent.trim() === name);
+    if (!button) return;
+    button.click();
+    const wait = () => {
+      const part = document.getElementById(id);
+      if (part && part.offsetParent && part.querySelector("*")) callback(part);
+      else setTimeout(wait, 50);
+    };
+    wait();
+  }
+
   function save(url, name) {
     const link = make("a", { href: url, download: name });
     document.body.append(link);
@@ -123,5 +136,5 @@ window.gandemo = (() => {
     link.remove();
   }
 
-  return { make, picture, crispWidth, percent, shade, verdict, figures, whenSeen, busy, tell, hear, save, still };
+  return { make, picture, crispWidth, percent, shade, verdict, figures, whenSeen, busy, tell, hear, openTab, save, still };
 })();

@@ -1,0 +1,412 @@
+"""What the tab Train asks the trainer to do: checked wishes in, plain values for the page out.
+
+Importing it loads torch; the tab does so at first use, when the page is already up.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gandemo import checkpoint
+from gandemo.data import datasets
+from gandemo.errors import RequestError, TrainingError
+from gandemo.recipe import Recipe
+from gandemo.recipes import RECIPES
+from gandemo.training import estimate, forks, runs, terms
+from gandemo.training.manager import Manager, child_environment
+from gandemo.ui import access, catalog, publications, train_form
+
+TICKETS = 256
+
+_lock = threading.Lock()
+_manager: Manager | None = None
+_estimator: estimate.Estimator | None = None
+_tickets: OrderedDict[str, str] = OrderedDict()
+
+
+def manager() -> Manager:
+    """The one manager of this server; it lets its children save and leave when the server ends."""
+    global _manager
+    with _lock:
+        if _manager is None:
+            _manager = Manager()
+            atexit.register(_manager.close)
+            if access.is_public() and runs.disk_limit() is None:
+                runs.set_disk_limit(access.BOUNDS.disk)
+        return _manager
+
+
+def estimator() -> estimate.Estimator:
+    """The one that measures what trainings will take."""
+    global _estimator
+    trainer = manager()
+    with _lock:
+        if _estimator is None:
+            environment = child_environment(os.environ, trainer.threads)
+            _estimator = estimate.Estimator((sys.executable, "-m", "gandemo"), environment, trainer.niceness)
+            atexit.register(_estimator.close)
+        return _estimator
+
+
+# --- what can be trained ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to train.
+
+    Attributes:
+        recipe: with all changes.
+        init: the checkpoint to start from, or None.
+        minutes: of training in one go, or None.
+    """
+
+    recipe: Recipe
+    init: str | None
+    minutes: float | None
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Wish:
+        """A form as it came from a browser.
+
+        Raises:
+            GanDemoError: something in it is wrong, or more than anybody may ask for.
+        """
+        settings = _settings(values.get("settings"))
+        dataset = values.get("dataset")
+        if dataset is not None:
+            settings["dataset"] = _dataset(dataset)
+        source = values.get("source")
+        if source:
+            recipe, init = _fork(str(source), settings, bool(values.get("anew")))
+        else:
+            recipe, init = _named(values.get("recipe")).with_settings(settings), None
+        if recipe.task not in [name for name, *_ in train_form.TASKS]:
+            raise RequestError(f"{recipe.task} can't be trained here")
+        estimate.check(recipe)
+        minutes = _minutes(values.get("minutes"))
+        if access.is_public():
+            minutes = _within_bounds(recipe, minutes)
+        return cls(recipe, init, minutes)
+
+
+def _named(name: object) -> Recipe:
+    if not isinstance(name, str) or name not in RECIPES:
+        raise RequestError(f"there is no recipe {str(name)[:60]!r}; choose one of {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def _fork(source: str, settings: Mapping[str, Any], anew: bool) -> tuple[Recipe, str | None]:
+    run, _, step = source.partition("/")
+    is_run = bool(checkpoint.NAME.match(run)) and (runs.runs_home() / run / "recipe.json").is_file()
+    is_named = any(path.name == source for path in checkpoint.folders())
+    if not checkpoint.NAME.match(run) or (step and not checkpoint.NAME.match(step)) or not (is_run or is_named):
+        raise RequestError(f"there is no run or checkpoint {source[:80]!r} to start from; choose another")
+    planned = forks.plan(source, settings, anew=anew)
+    return planned.recipe, None if planned.init is None else str(planned.init.path)
+
+
+def _settings(values: object) -> dict[str, Any]:
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or len(values) > 200:
+        raise RequestError("the settings must be a set of names and values; reload the page and try again")
+    public = access.is_public()
+    for key in values:
+        if not isinstance(key, str) or key.split(".")[0] in ("name", "task", "dataset", "init"):
+            raise RequestError(f"{str(key)[:60]!r} can't be changed here")
+        if public and key not in access.BOUNDS.settings:
+            raise RequestError(f"{key[:60]} can't be changed on a public server; run gandemo on your own machine")
+    return dict(values)
+
+
+def _dataset(name: object) -> str:
+    """A data set by name; a path only where nobody but this machine's user can ask for it."""
+    known = isinstance(name, str) and (name in datasets.DATASETS)
+    if not known and not access.is_local():
+        raise RequestError(f"there is no data set {str(name)[:60]!r}; choose one of the list, or send a zip")
+    datasets.find(str(name))
+    return str(name)
+
+
+def _minutes(value: object) -> float | None:
+    if value in (None, "", 0):
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < float(value) <= 60 * 24 * 30:  # type: ignore[arg-type]
+        raise RequestError(f"the minutes must be a number above 0, got {str(value)[:40]}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _within_bounds(recipe: Recipe, minutes: float | None) -> float:
+    bounds = access.BOUNDS
+    for what, value, most in (
+        ("steps", recipe.steps, bounds.steps),
+        ("batch_size", recipe.batch_size, bounds.batch_size),
+    ):
+        if value > most:
+            raise RequestError(f"{what} may be at most {most:,} on a public server, got {value:,}")
+    return min(minutes or bounds.minutes, bounds.minutes)
+
+
+def offer() -> dict[str, Any]:
+    """What the form shows before anything is chosen."""
+    manager()
+    return {
+        "tasks": [
+            {"name": name, "title": title, "text": text, "recipes": train_form.recipes(name)}
+            for name, title, text in train_form.TASKS
+        ],
+        "public": access.is_public(),
+        "local": access.is_local(),
+        "bounds": {**asdict(access.BOUNDS), "settings": None} if access.is_public() else None,
+        "threads": manager().threads,
+    }
+
+
+def choices(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a recipe or of a checkpoint, for the form; and what it may start from.
+
+    Raises:
+        GanDemoError: there is no such recipe or checkpoint.
+    """
+    source = values.get("source")
+    recipe = _fork(str(source), {}, anew=True)[0] if source else _named(values.get("recipe"))
+    task = recipe.task
+    return {
+        "recipe": recipe.name,
+        "task": task,
+        "dataset": recipe.dataset,
+        "datasets": train_form.data(task),
+        "starts": _starts(recipe),
+        "few": train_form.few(recipe),
+        "drawer": train_form.drawer(recipe),
+        "text": recipe.description,
+        "from": recipe.source,
+    }
+
+
+def _starts(recipe: Recipe) -> list[dict[str, str]]:
+    """Named checkpoints and those of runs whose networks are the recipe's own."""
+
+    def fits(other: Recipe) -> bool:
+        same = ("task", "generator", "image_size", "classes", "latent")
+        return all(getattr(other, key) == getattr(recipe, key) for key in same)
+
+    named = [
+        {"name": entry.name, "title": f"{entry.name}, {entry.dataset}"}
+        for entry in catalog.entries(recipe.task)
+        if fits(entry.recipe)
+    ]
+    of_runs = [
+        {"name": run.id, "title": f"the best of {run.id}"}
+        for run in runs.list_runs()
+        if run.best_step is not None and fits(run.recipe)
+    ]
+    return [*named, *of_runs[:40]]
+
+
+def take(values: Mapping[str, Any]) -> dict[str, Any]:
+    """How long a wish will train and what it will take, as far as that is known by now.
+
+    Raises:
+        GanDemoError: the wish can't be fulfilled.
+    """
+    wish = Wish.parse(values)
+    answer = estimator().ask(wish.recipe)
+    found = answer.estimate
+    if found is None:
+        return {"state": answer.state, "why": answer.why}
+    seconds = found.seconds(wish.recipe)
+    limit = None if wish.minutes is None else 60 * wish.minutes
+    return {
+        "state": answer.state,
+        "seconds": seconds if limit is None else min(seconds, limit),
+        "cut": limit is not None and limit < seconds,
+        "start": answer.start,
+        "step": found.step,
+        "images_per_second": found.images_per_second,
+        "memory": found.memory,
+        "disk": found.disk(wish.recipe),
+        "parameters": found.parameters,
+        "device": found.device,
+        "beside": answer.beside,
+    }
+
+
+# --- what happens to runs ---------------------------------------------------------------------------------
+
+
+def start(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Starts a training, or puts it into the queue; the same ticket is good for one run alone.
+
+    Raises:
+        GanDemoError: the wish can't be fulfilled.
+    """
+    return _once(values, lambda owner: _begin(Wish.parse(values), owner))
+
+
+def _begin(wish: Wish, owner: str) -> runs.RunSummary:
+    _check_queue()
+    recipe = _telling(wish.recipe)
+    seconds = None if wish.minutes is None else 60 * wish.minutes
+    return manager().start(recipe, init=wish.init, owner=owner, max_seconds=seconds)
+
+
+def _check_queue() -> None:
+    if access.is_public() and len(runs.waiting()) >= access.BOUNDS.waiting:
+        raise TrainingError(f"{access.BOUNDS.waiting} runs wait already; try again when one of them has begun")
+
+
+def _once(values: Mapping[str, Any], begin: Callable[[str], runs.RunSummary]) -> dict[str, Any]:
+    owner = access.digest(values.get("owner"))
+    ticket = str(values.get("ticket") or "")[:64]
+    with _lock_of_tickets:
+        if ticket and ticket in _tickets:
+            return {"run": _tickets[ticket]}
+        found = begin(owner)
+        if ticket:
+            _tickets[ticket] = found.id
+            while len(_tickets) > TICKETS:
+                _tickets.popitem(last=False)
+    return {"run": found.id, "state": found.state}
+
+
+_lock_of_tickets = threading.Lock()
+
+
+def _telling(recipe: Recipe) -> Recipe:
+    """The same training, told about once a second and shown often, where it was measured how fast it goes.
+
+    None of these settings changes what is trained.
+    """
+    answer = estimator().ask(recipe)
+    if answer.estimate is None or answer.estimate.step <= 0:
+        return recipe
+    pace = 1.0 / answer.estimate.step  # steps a second
+    shown = max(10.0, 20 * answer.estimate.sheet)  # seconds between two sheets
+    return recipe.with_settings(
+        {
+            "log_every": max(1, min(recipe.log_every, round(pace))),
+            "sample_every": max(1, min(recipe.sample_every, round(shown * pace))),
+        }
+    )
+
+
+def act(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Does something to a run: stop, end, resume, ask_delete, delete, fork, publish.
+
+    Raises:
+        GanDemoError: it can't be done, or not by this browser.
+    """
+    verb, name = values.get("verb"), str(values.get("run"))
+    if not isinstance(verb, str) or verb not in _VERBS:
+        raise RequestError(f"there is nothing called {str(verb)[:40]!r} to do; choose one of {', '.join(_VERBS)}")
+    folder = runs.runs_home() / name
+    if not checkpoint.NAME.match(name) or not (folder / "recipe.json").is_file():
+        raise RequestError(f"there is no run {name[:60]!r} any more; choose another")
+    act_on, is_owners = _VERBS[verb]
+    if is_owners and not access.may_change(terms.read(folder).owner, values.get("owner")):
+        raise RequestError("this run was started in another browser, and only that one may do this")
+    return act_on(name, values)
+
+
+def _stop(run: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    found = runs.summarise(runs.find_run(run))
+    if found.state not in (*runs.ACTIVE, "queued"):
+        return {"says": f"{run} is {found.state} already"}  # somebody else was faster
+    return {"says": manager().stop(run)}
+
+
+def _end(run: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"says": manager().stop(run, now=True)}
+
+
+def _resume(run: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    if runs.summarise(runs.find_run(run)).state in runs.ACTIVE:
+        return {"says": f"{run} is training already"}
+    _check_queue()
+    found = manager().resume(run)
+    return {"says": f"{run} goes on" if found.state != "queued" else f"{run} waits in the queue"}
+
+
+def _ask_delete(run: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    asked = manager().ask_to_delete(run)
+    return {"question": asked.question, "token": asked.token}
+
+
+def _delete(run: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    manager().delete(run, str(values.get("token")))
+    return {"says": f"{run} is deleted"}
+
+
+def _fork_run(run: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A fork as the form or the doctor wants it; `refused` takes the recipe of a run that could not be resumed."""
+    if values.get("refused"):
+        return _once(values, lambda owner: manager().fork_refused(run, owner=owner, max_seconds=_most_seconds()))
+    step = str(values.get("checkpoint") or "")
+    wish = {
+        "source": f"{run}/{step}" if step else run,
+        "settings": values.get("settings"),
+        "anew": values.get("anew"),
+        "minutes": values.get("minutes"),
+    }
+    return _once(values, lambda owner: _begin(Wish.parse(wish), owner))
+
+
+def _most_seconds() -> float | None:
+    return 60 * access.BOUNDS.minutes if access.is_public() else None
+
+
+def _publish(run: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    if access.is_public():
+        raise RequestError("on a public server nothing is laid into checkpoints/; use the run's checkpoint as it is")
+    step = str(values.get("checkpoint") or "best")
+    if catalog.of_run(f"{run}/{step}") is None:
+        raise RequestError(f"{run} has no checkpoint {step[:60]!r} any more; choose another")
+    name = str(values.get("name") or "").strip()
+    publications.begin(f"{run}/{step}", name, replace=bool(values.get("replace")), environment=_environment())
+    return {"says": f"{run}/{step} is being measured on test pictures, then it is in checkpoints/{name}"}
+
+
+def _environment() -> dict[str, str]:
+    return child_environment(os.environ, manager().threads)
+
+
+_VERBS: dict[str, tuple[Callable[[str, Mapping[str, Any]], dict[str, Any]], bool]] = {
+    # what is done, and whether only the owner may
+    "stop": (_stop, True),
+    "end": (_end, True),
+    "resume": (_resume, True),
+    "ask_delete": (_ask_delete, True),
+    "delete": (_delete, True),
+    "fork": (_fork_run, False),
+    "publish": (_publish, True),
+}
+
+
+def verbs(run: runs.RunSummary, *, mine: bool, has_checkpoint: bool) -> list[str]:
+    """What a browser can do to a run now; the page shows a button for each."""
+    found = []
+    if mine:
+        if run.state in ("queued", "starting", "running"):
+            found.append("stop")
+        if run.state == "stopping":
+            found.append("end")
+        if run.state in ("stopped", "interrupted", "failed"):
+            found.append("resume")
+    found.append("fork")
+    if has_checkpoint:
+        found.append("use")
+        if not access.is_public():
+            found.append("publish")
+    if mine and run.state not in runs.ACTIVE:
+        found.append("delete")
+    return found
