@@ -18,11 +18,12 @@ from safetensors.torch import load, save
 from gandemo import checkpoint
 from gandemo.checkpoint import Checkpoint
 from gandemo.errors import CheckpointError, GanDemoError, HubError, RequestError
+from gandemo.nets import build_generator
 from gandemo.recipes import RECIPES
 from gandemo.ship.hub import Hub, HubId, fetch, pull, pull_listed, push, verify
 from gandemo.ship.hub.pulling import origin, passing_cache
 from gandemo.tasks import TASKS
-from tests import tiny
+from tests import tiny, tiny_photos
 from tests.ship.fake_hub import FakeHub, File
 
 # the library's own way of sending a large file
@@ -120,6 +121,22 @@ def test_a_repository_of_something_else(server: FakeHub, who: Callable[..., Hub]
     server.plant("ada/bert", {"config.json": b"{}", "model.safetensors": b"x"})
     with pytest.raises(HubError, match=r"ada/bert is no checkpoint of gandemo: it has no recipe.json"):
         pull(HubId("ada/bert"), who(""))
+
+
+def test_both_ends_of_an_enhancer_travel(server: FakeHub, who: Callable[..., Hub], tmp_path: Path, home: Path) -> None:
+    recipe = tiny_photos.TINY["enhance"]
+    ends = build_generator(recipe), build_generator(recipe)
+    source = checkpoint.save(tmp_path / "hers" / "tiny", recipe, ends[0], faithful=ends[1])
+    push(source, REPO.repo, who("ada"))
+    pulled = pull(REPO, who("ben")).checkpoint
+    faithful = pulled.faithful()
+    assert faithful is not None
+    assert all(torch.equal(value, ends[1].state_dict()[name]) for name, value in faithful.state_dict().items())
+    assert pulled.has_faithful
+
+    server.plant("ada/odd", {**files_of(source), "faithful.safetensors": save({"w": torch.zeros(3)})})
+    with pytest.raises(CheckpointError, match=r"faithful\.safetensors"):
+        pull(HubId("ada/odd"), who(""))
 
 
 # --- without a Hub ------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import httpx2 as httpx  # the one that huggingface_hub asks with
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, RepoFile
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 
-from gandemo.checkpoint import Checkpoint
+from gandemo.checkpoint import FAITHFUL, Checkpoint
 from gandemo.errors import HubError, RequestError
 from gandemo.ship.hub.client import ATTEMPTS, NO_TOKEN, Hub, causes, patience
 from gandemo.ship.hub.describe import example, readme
@@ -24,7 +24,14 @@ from gandemo.ship.hub.ids import HubId
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
 # What a checkpoint folder may hold for others; anything else in it stays here.
-_OWN = ("recipe.json", "generator.safetensors", "discriminator.safetensors", "metrics.json", "preview.png")
+_OWN = (
+    "recipe.json",
+    "generator.safetensors",
+    FAITHFUL,
+    "discriminator.safetensors",
+    "metrics.json",
+    "preview.png",
+)
 _WRITTEN = ("README.md", "example.py")
 _EXPORTS = "exports"
 _MOST_EXPORTS = 200
@@ -87,6 +94,7 @@ def push(
         base = HubId.parse(base).repo
     source.generator()  # what is damaged does not leave
     source.discriminator()
+    source.faithful()
     with _staged(source, target.repo, base) as files:
         return commit(
             files,

@@ -29,6 +29,7 @@ FILES: Mapping[str, int] = {
     "recipe.json": 256 * 2**10,
     "generator.safetensors": 512 * 2**20,
     "discriminator.safetensors": 512 * 2**20,
+    checkpoint.FAITHFUL: 512 * 2**20,
     "metrics.json": 4 * 2**20,
     "preview.png": 8 * 2**20,
     "README.md": 2**20,
@@ -62,6 +63,9 @@ def verify(folder: Path) -> Checkpoint:
         _check_header(discriminator, folder / "discriminator.safetensors")
     found.generator()  # read in full, so that a value that is not finite is found now
     found.discriminator()
+    if found.has_faithful:
+        _check_header(generator, folder / checkpoint.FAITHFUL)
+        found.faithful()
     _check_preview(folder / "preview.png")
     _check_text(folder / "README.md")
     return found
