@@ -13,6 +13,7 @@ from gandemo.data.images.pixels import Pixels
 from gandemo.errors import DataError
 
 MAX_PIXELS = 80_000_000  # below the 89 million at which Pillow itself begins to warn
+MAX_SIDE = 65_535  # the longest that a JPEG has
 MAX_BYTES = 256 * 2**20
 # formats that Pillow decodes by itself; it would hand others to outside programs
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
@@ -106,6 +107,8 @@ def _check_size(size: tuple[int, int], name: str) -> None:
             f"{name} is {width:,}×{height:,} pixels ({width * height / 1e6:.0f} megapixels); "
             f"up to {MAX_PIXELS // 10**6} are taken, so scale it down first"
         )
+    if max(size) > MAX_SIDE:
+        raise DataError(f"{name} is {width:,}×{height:,} pixels; a side may have up to {MAX_SIDE:,}, so cut it first")
 
 
 def _upright(image: Image.Image, icc: bytes | None, shorter_side: int | None) -> Photo:
@@ -133,7 +136,7 @@ def _upright(image: Image.Image, icc: bytes | None, shorter_side: int | None) ->
 
 def _rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     """Any mode of Pillow's as 8-bit RGB."""
-    if image.mode == "CMYK" and icc is not None and _space(icc) == b"CMYK":
+    if icc is not None and (image.mode, _space(icc)) in (("CMYK", b"CMYK"), ("L", b"GRAY")):
         try:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
             converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")

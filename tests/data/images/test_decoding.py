@@ -187,6 +187,33 @@ def test_a_grey_profile_is_not_written_into_colours() -> None:
     assert im.open_photo(data(scene().convert("L"), "PNG", icc_profile=profile)).icc is None
 
 
+def grey_profile(gamma: float) -> bytes:
+    """A profile of grey with a gamma, as a scanner writes it (ICC.1:2022, 8.4 and 10.6)."""
+    tags = {
+        b"kTRC": b"curv" + struct.pack(">4xIH2x", 1, round(gamma * 256)),
+        b"wtpt": b"XYZ " + struct.pack(">4x3i", 63190, 65536, 54061),
+        b"desc": b"desc" + struct.pack(">4xI", 5) + b"grey\0" + bytes(79),
+    }
+    place, table, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, content in tags.items():
+        table += name + struct.pack(">II", place + len(body), len(content))
+        body += content + bytes(-len(content) % 4)
+    size = place + len(body)
+    header = struct.pack(">I4xI4s4s4s12x4s", size, 0x02400000, b"scnr", b"GRAY", b"XYZ ", b"acsp")
+    header += bytes(68 - len(header)) + struct.pack(">3i", 63190, 65536, 54061)
+    return header + bytes(128 - len(header)) + struct.pack(">I", len(tags)) + table + body
+
+
+def test_a_grey_profile_is_heeded() -> None:
+    """A grey of 128 at gamma 1.0 is half of all light, which sRGB writes as 188."""
+    photo = im.open_photo(data(Image.new("L", (8, 8), 128), "PNG", icc_profile=grey_profile(1.0)))
+    assert photo.icc is None
+    assert np.abs(photo.pixels.astype(int) - 188).max() <= 1
+    assert len(np.unique(photo.pixels)) == 1
+    plain = im.open_photo(data(Image.new("L", (8, 8), 128), "PNG"))
+    assert (plain.pixels == 128).all()
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_scaled_down_while_decoding(kind: str) -> None:
     photo = im.open_photo(data(scene(480, 320), kind), shorter_side=40)
@@ -224,10 +251,23 @@ def huge_png(width: int, height: int) -> bytes:
         (data(Image.effect_noise((300, 200), 50), "PNG")[:5000], "is cut off"),
         (huge_png(20_000, 15_000), "megapixel"),
         (huge_png(10_000, 9_500), "megapixel"),
+        (huge_png(70_000, 9), "is 70,000×9 pixels; a side may have up to 65,535, so cut it first"),
         (huge_png(9_000, 9_000), "is 9,000×9,000 pixels (81 megapixels); up to 80 are taken, so scale it down first"),
         (data(scene(), "PNG")[:60], "is "),
     ],
-    ids=["empty", "text", "svg", "postscript", "cut jpeg", "cut png", "bomb", "95 megapixels", "81 megapixels", "stub"],
+    ids=[
+        "empty",
+        "text",
+        "svg",
+        "postscript",
+        "cut jpeg",
+        "cut png",
+        "bomb",
+        "95 megapixels",
+        "long",
+        "81 megapixels",
+        "stub",
+    ],
 )
 def test_bad_files_get_one_sentence(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "holiday.jpg"
