@@ -102,7 +102,7 @@ def _rank(entry: Entry) -> tuple[int, bool, bool, float, str]:
 
 
 def preferred() -> list[str]:
-    """The checkpoints that come first, from GANDEMO_CHECKPOINTS: names, and repositories by what their pull is named."""
+    """The checkpoints that come first, from GANDEMO_CHECKPOINTS: names, and repositories as a pull names them."""
     listed = (part.strip() for part in os.environ.get("GANDEMO_CHECKPOINTS", "").split(","))
     return [part.replace("/", "--").replace("@", "--") for part in listed if part]
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -53,24 +53,25 @@ class Pulled:
     cached: bool
 
 
-def fetch(source: HubId, hub: Hub, progress: Progress | None = None) -> Pulled:
+def fetch(source: HubId, hub: Hub, progress: Progress | None = None, bounds: Mapping[str, int] = FILES) -> Pulled:
     """Downloads a checkpoint into the cache and verifies it there.
 
     Args:
         source: the repository.
         hub: who asks.
         progress: hears of every part that has come.
+        bounds: the most bytes of each file.
 
     Raises:
-        HubError: the repository can't be had.
-        CheckpointError: what is in it is no checkpoint, too large, or not what its recipe says.
+        HubError: the repository can't be had, or one of its files is too large.
+        CheckpointError: what is in it is no checkpoint, or not what its recipe says.
     """
     with hub.asking(str(source)):
         commit = _commit_of(source, hub)
         kept = _from_cache(source, commit, hub) if hub.offline else {}
         may_rest = set(NEEDED) <= set(kept)
         try:
-            listed = _listed(source, commit, hub, attempts=1 if may_rest else LOOKS)
+            listed = _listed(source, commit, hub, bounds, attempts=1 if may_rest else LOOKS)
         except Exception as error:
             unreachable = patience(error) is not None or isinstance(error, OfflineModeIsEnabled)
             if not may_rest or not unreachable:
@@ -84,7 +85,14 @@ def fetch(source: HubId, hub: Hub, progress: Progress | None = None) -> Pulled:
 
 
 def pull(
-    source: HubId, hub: Hub, *, name: str = "", root: Path | None = None, progress: Progress | None = None
+    source: HubId,
+    hub: Hub,
+    *,
+    name: str = "",
+    root: Path | None = None,
+    progress: Progress | None = None,
+    bounds: Mapping[str, int] = FILES,
+    note: Mapping[str, str] | None = None,
 ) -> Pulled:
     """Downloads a checkpoint, verifies it, and lays it where every list of checkpoints finds it.
 
@@ -94,10 +102,12 @@ def pull(
         name: of the folder; default: `USER--REPO`, which no other repository's is.
         root: the folder to put it in; default: `checkpoints` in `GANDEMO_HOME`.
         progress: hears of every part that has come.
+        bounds: the most bytes of each file.
+        note: what else is kept of where it came from.
 
     Raises:
-        HubError: the repository can't be had.
-        CheckpointError: what is in it is no checkpoint, too large, or not what its recipe says; or the disk is full.
+        HubError: the repository can't be had, or one of its files is too large.
+        CheckpointError: what is in it is no checkpoint, or not what its recipe says; or the disk is full.
         RequestError: the name is no good, or belongs to a checkpoint that came from elsewhere.
     """
     name = name or source.folder
@@ -105,8 +115,8 @@ def pull(
         raise RequestError(f"{name!r} is no name for a checkpoint; choose a shorter or plainer one with --name")
     path = (root or checkpoint.home() / "checkpoints") / name
     _check_free(path, source)
-    pulled = fetch(source, hub, progress)
-    origin = {"repo": source.repo, "revision": source.revision, "commit": pulled.commit}
+    pulled = fetch(source, hub, progress, bounds)
+    origin = {"repo": source.repo, "revision": source.revision, "commit": pulled.commit, **(note or {})}
     with _laying:
         _check_free(path, source)
         with checkpoint.new_folder(path) as folder:
@@ -171,15 +181,15 @@ def _commit_of(source: HubId, hub: Hub) -> str:
     return found.resolved
 
 
-def _listed(source: HubId, commit: str, hub: Hub, attempts: int) -> dict[str, RepoFile]:
+def _listed(source: HubId, commit: str, hub: Hub, bounds: Mapping[str, int], attempts: int) -> dict[str, RepoFile]:
     """The checkpoint's files in the repository, by name; asked for by name, so that no other is ever heard of."""
     answer = hub.patiently(lambda: hub.api.get_paths_info(source.repo, list(FILES), revision=commit), attempts=attempts)
     found = {file.path: file for file in answer if isinstance(file, RepoFile) and file.path in FILES}
     if missing := [name for name in NEEDED if name not in found]:
         raise HubError(f"{source} is no checkpoint of gandemo: it has no {missing[0]}; choose another repository")
     for name, file in found.items():
-        if not 0 <= file.size <= FILES[name]:
-            size, bound = file.size / 1e6, FILES[name] / 1e6
+        if not 0 <= file.size <= bounds[name]:
+            size, bound = file.size / 1e6, bounds[name] / 1e6
             raise HubError(f"{source}: {name} is {size:,.1f} MB, more than the {bound:,.1f} MB that one may be")
     return found
 

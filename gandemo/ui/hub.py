@@ -1,0 +1,131 @@
+"""The page's part for the Hugging Face Hub: push a checkpoint, pull somebody else's.
+
+The wiring alone; who asks stands in `hub_identity`, what is done in `hub_answers`, which loads torch at first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import gradio as gr
+
+from gandemo.ui import access, catalog, hub_identity
+from gandemo.ui.events import when
+from gandemo.ui.parts import part
+
+QUEUE = "hub"
+_NO_SIGN_IN = (
+    "Visitors of this Space can't sign in yet: its owner adds `hf_oauth: true` to the head of README.md. "
+    "Until then it pulls what is public, and pushes nothing."
+)
+_PLAIN = gr.InputHTMLAttributes(autocomplete="off", autocapitalize="off", autocorrect="off", spellcheck=False)
+
+
+def _answers() -> ModuleType:
+    from gandemo.ui import hub_answers
+
+    return hub_answers
+
+
+def hub_part(demo: gr.Blocks) -> None:
+    """Builds the part inside the current Blocks."""
+    with gr.Column(elem_classes="gd-section gd-hub"):
+        part("hub-title")
+        saved, token = _identity()
+        with gr.Row(elem_classes="gd-split"):
+            with gr.Column(elem_classes="gd-panel gd-side", min_width=280):
+                source = gr.Dropdown(label="Checkpoint", elem_id="hub-checkpoint", **_choices(None))
+                target = _repository("To the repository", "hub-target")
+                what = gr.Radio(
+                    [("A model", "model"), ("A Space: this whole page, opening with it", "space")],
+                    value="model",
+                    label="As",
+                    elem_id="hub-what",
+                    elem_classes="gd-chips",
+                )
+                private = gr.Checkbox(False, label="Private: nobody else sees it", elem_id="hub-private")
+                push = gr.Button("Push", variant="primary", elem_id="hub-push")
+                pushed = part("hub-told", elem_id="hub-pushed")
+            with gr.Column(elem_classes="gd-panel gd-side", min_width=280):
+                wanted = _repository("From the repository", "hub-wanted")
+                pull = gr.Button("Pull", variant="primary", elem_id="hub-pull")
+                pulled = part("hub-told", elem_id="hub-pulled")
+    pushing = when(push.click, _push, [source, target, what, private, saved, token], [pushed, token], queue=QUEUE)
+    pulling = when(
+        gr.on([pull.click, wanted.submit]), _pull, [wanted, saved, token], [pulled, token, source], queue=QUEUE
+    )
+    for listening, shown in ((pushing, pushed), (pulling, pulled)):
+        js = f"() => gandemo.tell('{shown.elem_id}', 'gd-failed')"
+        listening.failure(None, js=js, api_visibility="private")
+    when(demo.load, _opened, source, [source, saved], queue=QUEUE)
+
+
+def _repository(label: str, elem_id: str) -> gr.Textbox:
+    return gr.Textbox(
+        label=label, placeholder="user/name", elem_id=elem_id, max_lines=1, max_length=300, html_attributes=_PLAIN
+    )
+
+
+def _identity() -> tuple[gr.Checkbox, gr.Textbox]:
+    """Who pushes: a sign-in on a Space, elsewhere the owner's saved token or one typed in."""
+    space = hub_identity.on_space()
+    if hub_identity.can_sign_in():
+        gr.LoginButton(elem_id="hub-sign-in")
+    elif space:
+        part("hub-note", _NO_SIGN_IN)
+    with gr.Row(elem_classes="gd-controls", visible=not space):
+        saved = gr.Checkbox(
+            False, label="Use the token that is saved on this machine", elem_id="hub-saved", visible=False
+        )
+        token = gr.Textbox(
+            label="A token of yours",
+            info="With write access, for a push. It is used once and kept nowhere.",
+            type="password",
+            elem_id="hub-token",
+            max_lines=1,
+            max_length=400,
+            html_attributes=_PLAIN,
+        )
+    return saved, token
+
+
+# --- callbacks --------------------------------------------------------------------------------------------
+
+
+def _push(
+    source: Any,
+    target: Any,
+    what: Any,
+    private: Any,
+    saved: Any,
+    token: Any,
+    request: gr.Request,
+    oauth: gr.OAuthToken | None,
+) -> Iterator[list[Any]]:
+    who = hub_identity.identify(saved, token, request, oauth, needed=True)
+    for state in _answers().push(who, source, target, space=what == "space", private=private is True):
+        yield [state, ""]
+
+
+def _pull(wanted: Any, saved: Any, token: Any, request: gr.Request, oauth: gr.OAuthToken | None) -> Iterator[list[Any]]:
+    public = access.is_public()
+    who = hub_identity.Identity() if public else hub_identity.identify(saved, token, request, oauth, needed=False)
+    for state in _answers().pull(who, wanted):
+        choices = gr.Dropdown(choices=_choices(None)["choices"]) if state["kind"] == "done" else gr.skip()
+        yield [state, "", choices]
+
+
+def _opened(chosen: Any, request: gr.Request) -> list[Any]:
+    from gandemo.ship.hub.client import saved_token
+
+    return [
+        gr.Dropdown(**_choices(chosen)),
+        gr.Checkbox(visible=hub_identity.may_use_saved(request) and saved_token()),
+    ]
+
+
+def _choices(chosen: Any) -> dict[str, Any]:
+    names = [entry.name for entry in catalog.every()]
+    return {"choices": names, "value": chosen if chosen in names else names[0] if names else None}

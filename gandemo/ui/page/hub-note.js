@@ -1,0 +1,1 @@
+element.querySelector(".gd-hub-note").textContent = props.value || "";
