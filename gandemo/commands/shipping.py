@@ -1,4 +1,4 @@
-"""`push`, `pull`: checkpoints to the Hugging Face Hub and from it."""
+"""`export`, `push`, `pull`: checkpoints as files that run elsewhere, to the Hugging Face Hub and from it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,59 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gandemo.errors import RequestError
 
+if TYPE_CHECKING:
+    from gandemo.ship.export.process import Stage
+    from gandemo.ship.export.records import Export
+
 TokenFile = Annotated[
     Path | None, typer.Option(help="A file with the token; default: HF_TOKEN, or the login that hf auth login saved.")
 ]
+
+
+def export(
+    checkpoint: str,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="model.tflite or model.onnx: where a copy goes.")
+    ] = None,
+    quantize: Annotated[str, typer.Option(help="none, fp16 (half the size) or int8 (a quarter).")] = "none",
+    size: Annotated[int | None, typer.Option(help="Side of the pictures, for photo tasks.")] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="The files that browsers and phones run: fp32 or int8, and fp16.")
+    ] = False,
+    web: Annotated[
+        Path | None, typer.Option(help="FOLDER or FILE.zip: also a page that runs it, for any static host.")
+    ] = None,
+) -> None:
+    """Export a checkpoint to TFLite or ONNX, checked against PyTorch, into its exports/ and to a file of your own."""
+    from gandemo import checkpoint as checkpoints
+    from gandemo.ship.export import formats, making
+
+    if output is None and not browser and web is None:
+        raise RequestError("say where to: -o model.tflite or -o model.onnx")
+    kinds = [] if output is None else [formats.format_of(output.suffix, quantize)]
+    source = checkpoints.resolve(checkpoint)
+    if browser:
+        kinds += [kind for kind in formats.BROWSER if kind not in kinds]
+    for kind in kinds:
+        formats.check(kind)
+    made = {}
+    for kind in kinds:
+        with _stages(f"{source.name} as {kind}") as tell:
+            made[kind] = making.export(source, kind, size=size, tell=tell)
+        print(_told(made[kind], source.path))
+    if output is not None:
+        making.copy(source, made[kinds[0]], output)
+        print(f"wrote {output}")
+    if web is not None:
+        from gandemo.ship.export import web as pages
+
+        print(f"wrote {pages.write(source, web)}")
 
 
 def push(
@@ -76,6 +120,41 @@ def pull(
     found, measured = pulled.checkpoint, headline(pulled.checkpoint.metrics)
     where = "from the cache, since the Hub can't be reached" if pulled.cached else f"commit {pulled.commit[:7]}"
     print(f"pulled {source} as {found.name} ({where}): {found.recipe.task}{f', {measured}' if measured else ''}")
+
+
+def _told(made: Export, folder: Path) -> str:
+    """One line with every figure that was measured of a file."""
+    from gandemo.ship.export.card import decibels, megabytes, milliseconds
+
+    found, took = made.parity, made.latency
+    return (
+        f"{folder / 'exports' / made.file}: {megabytes(made.bytes)}; against PyTorch on {found['inputs']:.0f} inputs "
+        f"max error {found['max_error']:.1e}, mean error {found['mean_error']:.1e}, PSNR {decibels(found['psnr'])}; "
+        f"{milliseconds(took['runtime'])} where PyTorch takes {milliseconds(took['torch'])}"
+    )
+
+
+@contextmanager
+def _stages(title: str) -> Iterator[Callable[[Stage], None]]:
+    """What an export does, how far it is and how long it will take, on a terminal; the stages alone elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[left]}"))
+    said = ""
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        line = bar.add_task(title, total=1.0, left="")
+
+        def tell(stage: Stage) -> None:
+            nonlocal said
+            left = "" if stage.seconds_left is None else f"about {stage.seconds_left:.0f} s left"
+            bar.update(line, completed=stage.share, description=f"{title}: {stage.text.lower()}", left=left)
+            if stage.text != said and not console.is_terminal:
+                print(f"{title}: {stage.text.lower()} …", file=sys.stderr, flush=True)
+            said = stage.text
+
+        yield tell
 
 
 def _say(sentence: str) -> None:

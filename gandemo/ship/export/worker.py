@@ -1,0 +1,135 @@
+"""The child process that makes and checks one file: `python -m gandemo.ship.export.worker`.
+
+It reads one line of JSON from standard input (an `Order`), and writes lines of JSON to standard output: `{"stage": …,
+"share": 0..1}` as it goes on, and at the end `{"done": …}` or `{"error": …}`. The end of standard input is the end of
+it: a parent that dies leaves no child behind. Whatever else prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from gandemo.errors import GanDemoError
+
+NICENESS = 5  # the page goes on beside it
+# What each stage takes of the whole, about, on a quiet machine.
+STAGES = {"load": 0.15, "convert": 0.5, "quantize": 0.05, "check": 0.2, "time": 0.1}
+
+
+def make(order: dict[str, Any], tell: Callable[[str, float], None]) -> dict[str, Any]:
+    """Makes a file, writes its description into it, compares it with PyTorch and times both.
+
+    Args:
+        order: `checkpoint` (a folder), `name` (of the checkpoint), `format`, `file` (where to), `size`, `threads`.
+        tell: called with the stage and the share of the stage that is done.
+
+    Raises:
+        GanDemoError: the checkpoint is damaged, or the file is not faithful.
+    """
+    began = time.perf_counter()
+    tell("load", 0.0)
+    import torch
+
+    from gandemo import checkpoint
+    from gandemo.pipeline import Pipeline
+    from gandemo.ship.export import interface as interfaces
+    from gandemo.ship.export import parity
+    from gandemo.ship.export.formats import FORMATS
+
+    torch.set_num_threads(order["threads"])
+    pipeline = Pipeline(checkpoint.load(Path(order["checkpoint"])))
+    interface = interfaces.interface_of(pipeline, order["size"])
+    file, kind = Path(order["file"]), order["format"]
+    quantize = FORMATS[kind].quantize
+    if kind == "onnx":
+        from gandemo.ship.export import onnx as maker
+    else:
+        from gandemo.ship.export import tflite as maker  # type: ignore[no-redef]
+    tell("convert", 0.0)
+    if quantize == "none":
+        maker.convert(interface, file)
+    else:
+        whole = file.with_suffix(".whole")
+        maker.convert(interface, whole)
+        tell("quantize", 0.0)
+        maker.quantize(whole, file, quantize)  # type: ignore[attr-defined]
+        whole.unlink()
+    description = {**interfaces.describe(pipeline, interface), "name": order["name"], "format": kind}
+    maker.describe(file, description)
+    tell("check", 0.0)
+    run = maker.Runner(file, order["threads"])
+    found = parity.compare(interface, run, lambda share: tell("check", share))
+    parity.check(kind, found)
+    tell("time", 0.0)
+    latency = parity.time_both(interface, run, order["threads"])
+    return {
+        "description": description,
+        "parity": parity.as_values(found),
+        "latency": parity.as_values(latency),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+
+def bound_memory(gigabytes: float) -> None:
+    """Lets this process hold no more data than that, where the system can bound it."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    most = int(gigabytes * 2**30)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+@contextmanager
+def _lines() -> Iterator[TextIO]:
+    """Standard output for our lines alone; what libraries print, in Python or in C++, goes to standard error."""
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    with os.fdopen(ours, "w", encoding="utf-8") as lines:
+        yield lines
+
+
+def _leave_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+def main() -> None:
+    """One order from standard input; see above."""
+    warnings.simplefilter("ignore")
+    order = json.loads(sys.stdin.readline())
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    with _lines() as lines:
+
+        def say(**values: Any) -> None:
+            lines.write(json.dumps(values) + "\n")
+            lines.flush()
+
+        try:
+            bound_memory(order["memory_gb"])
+            if hasattr(os, "nice"):
+                os.nice(NICENESS)
+            say(done=make(order, lambda stage, share: say(stage=stage, share=share)))
+        except GanDemoError as error:
+            say(error=str(error))
+        except MemoryError:
+            say(error=f"the conversion needed more than {order['memory_gb']:g} GB of memory; free some, or take ONNX")
+        except Exception as error:  # a converter fails in ways of its own; its words are the best there are
+            import traceback
+
+            traceback.print_exc()
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            say(error=f"the converter gave up on this network ({first[:200]}); take another format")
+
+
+if __name__ == "__main__":
+    main()
