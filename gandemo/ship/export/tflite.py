@@ -81,6 +81,7 @@ def describe(path: Path, description: Mapping[str, Any]) -> None:
     builder = Builder(path.stat().st_size + 4096)
     builder.Finish(model.Pack(builder), b"TFL3")
     path.write_bytes(bytes(builder.Output()))
+    path.chmod(0o644)  # the converter marks it as a program
 
 
 def _pack_aligned(schema: Any, data: bytes, builder: Any) -> int:

@@ -117,7 +117,7 @@ def main() -> None:
         try:
             bound_memory(order["memory_gb"])
             if hasattr(os, "nice"):
-                os.nice(NICENESS)
+                os.nice(max(0, NICENESS - os.nice(0)))
             say(done=make(order, lambda stage, share: say(stage=stage, share=share)))
         except GanDemoError as error:
             say(error=str(error))

@@ -1,0 +1,147 @@
+"""A checkpoint as a page of static files: works from any static host, on a phone, and after a visit without network."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+
+from gandemo.checkpoint import Checkpoint
+from gandemo.errors import ExportError, RequestError
+from gandemo.ship.export import records
+from gandemo.ship.export.records import Export
+
+RUNTIME = Path(__file__).resolve().parents[2] / "ui" / "page" / "litert"
+TEMPLATES = Path(__file__).parent / "templates"
+TASKS = ("digits", "colorize", "enhance")
+# Quick in a browser first; half precision is unpacked there at every run.
+PREFERRED = ("int8", "fp32", "fp16")
+_TITLES = {"digits": "digits from noise", "colorize": "colour for black-and-white photos", "enhance": "sharper photos"}
+
+
+def browser_export(checkpoint: Path, kind: str | None = None) -> Export:
+    """The exported file that a browser should run.
+
+    Args:
+        checkpoint: the folder.
+        kind: a format, if a certain one is wanted.
+
+    Raises:
+        RequestError: there is none, or the task has no page.
+    """
+    exports = records.of(checkpoint)
+    wanted = PREFERRED if kind is None else (kind,)
+    found = next((exports[name] for name in wanted if name in exports and name in PREFERRED), None)
+    if found is None:
+        raise RequestError(f"there is no TFLite file of {checkpoint.name} yet; export one first: int8 suits browsers")
+    if found.description.get("task") not in TASKS:
+        raise RequestError(
+            f"only {', '.join(TASKS)} have a page; {checkpoint.name} is for {found.description.get('task')}"
+        )
+    return found
+
+
+def write(source: Checkpoint, target: Path, kind: str | None = None) -> Path:
+    """Writes the page into a new folder, or into a .zip.
+
+    Raises:
+        RequestError: there is no export that a browser could run, or the folder exists.
+        ExportError: it can't be written.
+    """
+    files = page(source, kind)
+    if target.suffix == ".zip":
+        with records.writing(target) as temporary:
+            temporary.write_bytes(zipped(files, target.stem))
+        return target
+    if target.exists():
+        raise RequestError(f"{target} exists; name a new folder or a .zip")
+    try:
+        for name, content in files.items():
+            path = target / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                shutil.copyfile(content, path)
+            else:
+                path.write_bytes(content)
+    except OSError as error:
+        raise ExportError(f"can't write {target}: {error.strerror}; free some space or choose another folder") from None
+    return target / "index.html"
+
+
+def zipped(files: Mapping[str, bytes | Path], folder: str) -> bytes:
+    """The page as a zip with one folder in it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(f"{folder}/{name}", (2020, 1, 1, 0, 0, 0))  # the same page, the same bytes
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, content.read_bytes() if isinstance(content, Path) else content)
+    return buffer.getvalue()
+
+
+def page(source: Checkpoint, kind: str | None = None) -> dict[str, bytes | Path]:
+    """Every file of the page by its path: content, or where to copy it from.
+
+    Raises:
+        RequestError: there is no export that a browser could run.
+    """
+    from gandemo.pipeline import Pipeline
+    from gandemo.ship.export import reference
+
+    chosen = browser_export(source.path, kind)
+    description = chosen.description
+    pipeline = Pipeline(source)
+    files: dict[str, bytes | Path] = {
+        f"litert/{path.name}": path for path in sorted(RUNTIME.iterdir()) if not path.name.startswith(".")
+    }
+    files["model.tflite"] = records.path_of(source.path, chosen)
+    files["model.json"] = _json({**description, "parity": chosen.parity, "bytes": chosen.bytes})
+    if description["task"] == "digits":
+        files["expected.bin"] = reference.digit_values(pipeline, 0, 20).tobytes()
+    else:
+        files["example.png"], files["expected.png"] = reference.example(pipeline, description["size"])
+    title = f"{description['name']}: {_TITLES[description['task']]}"
+    texts = {
+        "title": html.escape(title),
+        "name": html.escape(str(description["name"])),
+        "about": html.escape(str(description["description"])),
+        "licence": html.escape(str(description["licence"])),
+        "data": html.escape(f"{description['data']} ({description['data_licence']})"),
+    }
+    for name in ("index.html", "start.js", "page.css", "README.txt"):
+        files[name] = Template((TEMPLATES / "web" / name).read_text(encoding="utf-8")).safe_substitute(texts).encode()
+    files["icon.svg"] = RUNTIME.parent / "icon.svg"
+    files["manifest.webmanifest"] = _json(
+        {
+            "name": title,
+            "short_name": description["name"],
+            "start_url": ".",
+            "display": "standalone",
+            "background_color": "#faf8f4",
+            "theme_color": "#c2410c",
+            "icons": [{"src": "icon.svg", "sizes": "any", "type": "image/svg+xml"}],
+        }
+    )
+    kept = [name for name in files if not name.endswith((".md", ".txt", "LICENSE"))]
+    worker = (TEMPLATES / "web" / "sw.js").read_text(encoding="utf-8")
+    files["sw.js"] = (
+        worker.replace("__VERSION__", _version(files)).replace("__FILES__", json.dumps(["./", *kept])).encode()
+    )
+    return files
+
+
+def _json(values: object) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()
+
+
+def _version(files: Mapping[str, bytes | Path]) -> str:
+    digest = hashlib.sha256()
+    for content in files.values():
+        digest.update(content.read_bytes() if isinstance(content, Path) else content)
+    return digest.hexdigest()[:12]

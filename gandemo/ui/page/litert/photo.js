@@ -1,0 +1,176 @@
+// What photos go through before and after a network, value for value as gandemo.data.images does it: CIE Lab under D65,
+// scaling with antialiasing, overlapping tiles. Pixels are RGBA bytes; planes are float32, channels interleaved.
+const ROWS = [[0.412453, 0.35758, 0.180423], [0.212671, 0.71516, 0.072169], [0.019334, 0.119193, 0.950227]];
+const TO_XYZ = ROWS.map((row) => row.map((value) => value / (row[0] + row[1] + row[2])));
+const FROM_XYZ = inverse(TO_XYZ);
+const KNEE = 0.008856;
+
+function inverse([[a, b, c], [d, e, f], [g, h, i]]) {
+  const minors = [[e * i - f * h, c * h - b * i, b * f - c * e], [f * g - d * i, a * i - c * g, c * d - a * f], [d * h - e * g, b * g - a * h, a * e - b * d]];
+  const determinant = a * minors[0][0] + b * minors[1][0] + c * minors[2][0];
+  return minors.map((row) => row.map((value) => value / determinant));
+}
+
+const byte = (signed) => Math.max(0, Math.min(255, Math.round((signed + 1) * 127.5)));
+const linear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+const LINEAR = Float64Array.from({ length: 256 }, (_, value) => linear(value / 255));
+
+function lab(red, green, blue) {
+  const [x, y, z] = TO_XYZ.map((row) => {
+    const value = row[0] * red + row[1] * green + row[2] * blue;
+    return value > KNEE ? Math.cbrt(value) : 7.787 * value + 16 / 116;
+  });
+  return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
+}
+
+// Red, green and blue of RGBA bytes, as float32 in 0..255
+export function planes(pixels) {
+  const out = new Float32Array((pixels.length / 4) * 3);
+  for (let i = 0, p = 0; p < pixels.length; i += 3, p += 4) out.set(pixels.subarray(p, p + 3), i);
+  return out;
+}
+
+// L / 50 - 1 of planes in 0..255
+export function lightness(rgb) {
+  const out = new Float32Array(rgb.length / 3);
+  for (let i = 0; i < out.length; i++) out[i] = lab(...[0, 1, 2].map((channel) => linear(rgb[3 * i + channel] / 255)))[0] / 50 - 1;
+  return out;
+}
+
+// a / 110 and b / 110 of an RGB picture in [-1, 1]
+export function chromaOf(picture) {
+  const out = new Float32Array((picture.length / 3) * 2);
+  for (let i = 0, p = 0; p < picture.length; i += 2, p += 3) {
+    const colour = lab(...[0, 1, 2].map((channel) => linear((Math.max(-1, Math.min(1, picture[p + channel])) + 1) / 2)));
+    out[i] = colour[1] / 110;
+    out[i + 1] = colour[2] / 110;
+  }
+  return out;
+}
+
+// BT.601's grey of planes in 0..255, in [-1, 1]
+export function luma(rgb) {
+  const out = new Float32Array(rgb.length / 3);
+  for (let i = 0; i < out.length; i++) out[i] = (0.299 * rgb[3 * i] + 0.587 * rgb[3 * i + 1] + 0.114 * rgb[3 * i + 2]) / 127.5 - 1;
+  return out;
+}
+
+// Pixels with their own lightness and another colour, `strength` times as strong.
+export function colour(pixels, chroma, strength = 1) {
+  const out = new Uint8ClampedArray(pixels);
+  for (let i = 0, p = 0; p < pixels.length; i += 2, p += 4) {
+    const y = (lab(LINEAR[pixels[p]], LINEAR[pixels[p + 1]], LINEAR[pixels[p + 2]])[0] + 16) / 116;
+    const roots = [y + (110 * strength * chroma[i]) / 500, y, y - (110 * strength * chroma[i + 1]) / 200];
+    const xyz = roots.map((root) => (root > Math.cbrt(KNEE) ? root ** 3 : (root - 16 / 116) / 7.787));
+    FROM_XYZ.forEach((row, channel) => {
+      const value = Math.max(0, Math.min(1, row[0] * xyz[0] + row[1] * xyz[1] + row[2] * xyz[2]));
+      out[p + channel] = Math.round(255 * (value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055));
+    });
+  }
+  return out;
+}
+
+// For each new pixel along a side: the first old one that it is made of, and the share of each.
+function weights(from, to) {
+  const scale = from / to;
+  const reach = Math.max(scale, 1);
+  return Array.from({ length: to }, (_, index) => {
+    const centre = scale * (index + 0.5);
+    const first = Math.max(0, Math.floor(centre - reach + 0.5));
+    const end = Math.min(from, Math.floor(centre + reach + 0.5));
+    const shares = Array.from({ length: end - first }, (_, i) => Math.max(0, 1 - Math.abs((first + i - centre + 0.5) / reach)));
+    const sum = shares.reduce((a, b) => a + b, 0);
+    return { first, shares: shares.map((share) => share / sum) };
+  });
+}
+
+// Bilinear, and each new pixel a mean of all that it covers.
+export function resize(from, channels, width, height, toWidth, toHeight) {
+  if (width === toWidth && height === toHeight) return from;
+  const [columns, rows] = [weights(width, toWidth), weights(height, toHeight)];
+  const across = new Float32Array(channels * toWidth * height);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < toWidth; x++) {
+      const { first, shares } = columns[x];
+      for (let channel = 0; channel < channels; channel++) {
+        let sum = 0;
+        for (let i = 0; i < shares.length; i++) sum += shares[i] * from[channels * (y * width + first + i) + channel];
+        across[channels * (y * toWidth + x) + channel] = sum;
+      }
+    }
+  }
+  const to = new Float32Array(channels * toWidth * toHeight);
+  for (let y = 0; y < toHeight; y++) {
+    const { first, shares } = rows[y];
+    for (let x = 0; x < channels * toWidth; x++) {
+      let sum = 0;
+      for (let i = 0; i < shares.length; i++) sum += shares[i] * across[channels * toWidth * (first + i) + x];
+      to[channels * toWidth * y + x] = sum;
+    }
+  }
+  return to;
+}
+
+// --- tiles ------------------------------------------------------------------------------------------------
+
+const OVERLAP = 32;
+const ALIGN = 16;
+
+function starts(length, side) {
+  const spare = Math.ceil(Math.max(length - side, 0) / ALIGN);
+  const count = Math.ceil(spare / Math.floor((side - OVERLAP) / ALIGN));
+  return count ? Array.from({ length: count + 1 }, (_, index) => Math.floor((spare * index) / count) * ALIGN) : [0];
+}
+
+function fade(place, length) {
+  const margin = Math.floor(Math.min(OVERLAP, length) / 4);
+  return Math.max(0, Math.min(1, (place + 0.5 - margin) / (length - 2 * margin)));
+}
+
+// A photo through `run`, which takes a tile [side, side, 3] in [-1, 1] and gives one; RGBA bytes come out.
+export async function byTiles(pixels, width, height, side, run, told = () => {}) {
+  const [tops, lefts] = [starts(height, side), starts(width, side)];
+  const whole = new Float32Array(3 * width * height);
+  let done = 0;
+  for (const [row, top] of tops.entries()) {
+    const strip = new Float32Array(3 * width * side);
+    for (const [column, left] of lefts.entries()) {
+      const tile = await run(cut(pixels, width, height, top, left, side));
+      const shared = column ? lefts[column - 1] + side - left : 0;
+      for (let y = 0; y < side; y++) {
+        for (let x = 0; x < Math.min(side, width - left); x++) {
+          const share = x < shared ? fade(x, shared) : 1;
+          for (let channel = 0; channel < 3; channel++) {
+            const place = 3 * (y * width + left + x) + channel;
+            strip[place] += share * (tile[3 * (y * side + x) + channel] - strip[place]);
+          }
+        }
+      }
+      told(++done / (tops.length * lefts.length));
+    }
+    const shared = row ? tops[row - 1] + side - top : 0;
+    for (let y = 0; y < Math.min(side, height - top); y++) {
+      const share = y < shared ? fade(y, shared) : 1;
+      for (let x = 0; x < 3 * width; x++) {
+        const place = 3 * width * (top + y) + x;
+        whole[place] += share * (strip[3 * width * y + x] - whole[place]);
+      }
+    }
+  }
+  const out = new Uint8ClampedArray(pixels);
+  for (let i = 0, p = 0; p < out.length; i += 3, p += 4) for (let channel = 0; channel < 3; channel++) out[p + channel] = byte(whole[i + channel]);
+  return out;
+}
+
+// One tile; beyond the edge, the last row or column goes on.
+function cut(pixels, width, height, top, left, side) {
+  const tile = new Float32Array(3 * side * side);
+  for (let y = 0; y < side; y++) {
+    const line = Math.min(top + y, height - 1) * width;
+    for (let x = 0; x < side; x++) {
+      const p = 4 * (line + Math.min(left + x, width - 1));
+      for (let channel = 0; channel < 3; channel++) tile[3 * (y * side + x) + channel] = pixels[p + channel] / 127.5 - 1;
+    }
+  }
+  return tile;
+}
