@@ -62,7 +62,8 @@ _UNET = {"generator.args.channels": [4, 6, 8], "generator.args.blocks": [0, 1, 1
 _PATCH = {"discriminator.args.channels": [4, 6, 8]}
 
 TINY: dict[str, Recipe] = {
-    "colorize": RECIPES["colorize"].with_settings({**_SHORT, **_UNET, **_PATCH}),
+    "colorize-l1": RECIPES["colorize-l1"].with_settings({**_SHORT, **_UNET}),
+    "colorize": RECIPES["colorize"].with_settings({**_SHORT, **_UNET, **_PATCH, "init": ""}),
     "colorize-unet": RECIPES["colorize-unet"].with_settings(
         {
             **_SHORT,

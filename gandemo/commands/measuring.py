@@ -7,54 +7,101 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from gandemo.commands.options import Json, Settings, Threads, chosen_recipe, headline
+from gandemo.commands.options import (
+    Json,
+    Settings,
+    Threads,
+    chosen_recipe,
+    headline,
+    progress_bar,
+    writing,
+)
 from gandemo.errors import RequestError
 
 
 def publish(
     checkpoint: str,
     name: Annotated[str, typer.Argument(help="The folder in checkpoints/ that it becomes.")],
+    crisp: Annotated[float | None, typer.Option(min=0, max=1, help="Of enhance: what its slider begins at.")] = None,
 ) -> None:
     """Measure a run's best checkpoint (or any other) and lay it into checkpoints/NAME, with its card."""
     check_name(name)
-    lay(checkpoint, name)
+    lay(checkpoint, name, crisp)
 
 
-def lay(source: str, name: str) -> None:
+def lay(source: str, name: str, crisp: float | None = None) -> None:
     """Measures a checkpoint and publishes it under a name; says what came of it."""
     from gandemo import checkpoint
     from gandemo.ship.publish import publish as laid_out
 
     print("measuring on the test pictures …", file=sys.stderr)
-    published = laid_out(checkpoint.resolve(source), name)
+    with progress_bar("measuring", "photos") as progress:
+        published = laid_out(checkpoint.resolve(source), name, crisp=crisp, progress=progress)
+    if left_out := published.metrics["evaluation"].get("left_out"):
+        print(left_out, file=sys.stderr)
     print(f"published {published.path}: {headline(published.metrics)}")
 
 
 def evaluate(
     checkpoint: str,
-    samples: Annotated[int, typer.Option(min=100, max=100_000)] = 10_000,
+    samples: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Of a generator (10,000), or photos (all).")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Another data set, by name or path.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="A picture to write: test photos in their stages.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a checkpoint on test pictures, next to the same figures for real ones."""
+    """Measure a checkpoint on test pictures, next to real ones or to classical methods."""
     from gandemo import checkpoint as checkpoints
+    from gandemo.ship.publish import SAMPLERS, contact_sheet
     from gandemo.ship.publish import evaluate as measure
 
-    found = measure(checkpoints.resolve(checkpoint), samples=samples)
+    source = checkpoints.resolve(checkpoint)
+    if sheet is not None and sheet.suffix.lower() not in (".png", ".jpg", ".webp"):
+        raise RequestError(f"--sheet must end in .png, .jpg or .webp, got {str(sheet)!r}")
+    if source.recipe.task in SAMPLERS and samples is not None and samples < 100:
+        raise RequestError(f"--samples must be at least 100 for {source.recipe.task}, got {samples}")
+    with progress_bar("measuring", "photos") as progress:
+        found = measure(source, data=data, samples=samples, progress=progress)
     if as_json:
         print(json.dumps(found, indent=2))
-        return
-    if "generated" not in found:
+    else:
+        _show(found)
+    if sheet is not None:
+        picture = contact_sheet(source, found, data=data, count=12, side=256)
+        if picture is None:
+            raise RequestError(f"{source.name} makes no pictures; leave out --sheet")
+        with writing(sheet) as temporary:
+            picture.save(temporary)
+        print(f"wrote {sheet}", file=sys.stderr)
+
+
+def _show(found: dict[str, Any]) -> None:
+    """What was measured, as a table on the terminal."""
+    if "kinds" in found:
+        print(f"{found['reference']}, {found['how']}")
+        for kind in found["kinds"].values():
+            print(f"\n{kind['title']}" + (f" (classical: {kind['classical']})" if "classical" in kind else ""))
+            sides = kind["sides"]
+            print(f"{'':<26}" + "".join(f"{side:>14}" for side in sides))
+            for figure in dict.fromkeys(figure for figures in sides.values() for figure in figures):
+                values = (f"{sides[side][figure]:.4g}" if figure in sides[side] else "" for side in sides)
+                print(f"{figure:<26}" + "".join(f"{value:>14}" for value in values))
+        if "left_out" in found:
+            print(f"\n{found['left_out']}")
+    elif "generated" in found:
+        print(f"{found['features']}, {found['samples']:,} samples against {found['reference']}")
+        print(f"{'':<32}{'generated':>12}{'real':>12}")
+        for key, value in found["generated"].items():
+            print(f"{key:<32}{value:>12.5g}{found['real'].get(key, float('nan')):>12.5g}")
+    else:
         for key, value in found.items():
             print(f"{key:<32}{value:>12.5g}")
-        return
-    print(f"{found['features']}, {found['samples']:,} samples against {found['reference']}")
-    print(f"{'':<32}{'generated':>12}{'real':>12}")
-    for key, value in found["generated"].items():
-        print(f"{key:<32}{value:>12.5g}{found['real'].get(key, float('nan')):>12.5g}")
 
 
 def estimate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ import typer
 from gandemo.errors import RequestError
 from gandemo.recipe import Recipe, parse_settings
 from gandemo.recipes import RECIPES
+from gandemo.ship.photo_card import main_figures
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="key=value, dotted: --set loss.r1=0.1")]
@@ -46,7 +47,44 @@ def headline(metrics: dict[str, Any]) -> str:
     evaluation = metrics.get("evaluation", {})
     if "generated" in evaluation:
         return f"Fréchet distance {evaluation['generated']['frechet']:.2f}"
+    if "kinds" in evaluation:
+        figures = main_figures(evaluation)
+        after = sum(figure.after for figure in figures) / len(figures)
+        before = sum(figure.before for figure in figures) / len(figures)
+        return f"PSNR {after:.2f} dB, {after - before:+.2f} dB over the input"
     return f"accuracy {100 * evaluation['accuracy']:.2f} %" if "accuracy" in evaluation else ""
+
+
+@contextmanager
+def progress_bar(title: str, unit: str) -> Iterator[Callable[[float, float], None]]:
+    """On a terminal, a bar with speed and time left; call it with what is done and the total."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=False),
+        TextColumn("{task.fields[pace]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        line = bar.add_task(title, total=None, pace="")
+
+        def show(done: float, total: float) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(line, completed=done, total=total, pace=f"{speed:.1f} {unit}/s" if speed else "")
+
+        yield show
 
 
 @contextmanager

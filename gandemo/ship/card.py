@@ -7,7 +7,21 @@ from typing import Any
 
 from gandemo.data.datasets import DATASETS
 from gandemo.recipe import Recipe
+from gandemo.ship import photo_card
 
+# the Hub's own name for what a task does, and what else people look for
+PIPELINES = {
+    "digits": "unconditional-image-generation",
+    "classify": "image-classification",
+    "colorize": "image-to-image",
+    "enhance": "image-to-image",
+    "inpaint": "image-to-image",
+}
+_TAGS = {
+    "colorize": ("colorization", "image-colorization", "photos"),
+    "enhance": ("image-restoration", "super-resolution", "denoising", "deblurring", "photos"),
+    "inpaint": ("inpainting", "image-inpainting", "image-restoration", "photos"),
+}
 _NAMES = {
     "frechet": "Fréchet distance",
     "precision": "precision",
@@ -30,19 +44,19 @@ def card(name: str, recipe: Recipe, metrics: Mapping[str, Any], command: str) ->
     Args:
         name: of the checkpoint.
         recipe: what trained it.
-        metrics: of metrics.json: `training`, `evaluation` and `machine`.
+        metrics: of metrics.json: `training`, `evaluation`, `machine` and `parameters`; of photo checkpoints `data`,
+            `half` and, where it started from another, `start` as well.
         command: the one command that makes the checkpoint again.
     """
-    data = DATASETS[recipe.dataset]
     training, evaluation = metrics["training"], metrics["evaluation"]
-    minutes = training["seconds"] / 60
+    of_photos = "kinds" in evaluation
     lines = [
         "---",
         "license: apache-2.0",
         "library_name: gandemo",
-        f"pipeline_tag: {'image-classification' if recipe.task == 'classify' else 'unconditional-image-generation'}",
-        f"tags: [gan, {recipe.task}, {recipe.dataset}]",
-        f"datasets: [{recipe.dataset}]",
+        f"pipeline_tag: {PIPELINES[recipe.task]}",
+        f"tags: [{', '.join(['gan', recipe.task, *_TAGS.get(recipe.task, (recipe.dataset,))])}]",
+        *([] if of_photos else [f"datasets: [{recipe.dataset}]"]),
         "---",
         "",
         f"# {name}",
@@ -50,50 +64,58 @@ def card(name: str, recipe: Recipe, metrics: Mapping[str, Any], command: str) ->
         recipe.description,
         "",
     ]
-    if recipe.task == "digits":
+    if recipe.task != "classify":
         lines += ["![samples](preview.png)", ""]
+    if of_photos:
+        lines += ["The first photos of the test split, as they came.", ""]
     lines += [
         "| | |",
         "|---|---|",
         f"| design | {recipe.source} |",
-        f"| data | {data.title}, {data.source} |",
-        f"| licence of the data | {data.licence} |",
+        *_data(recipe, metrics),
         "| licence of the weights | Apache-2.0 |",
-        f"| training | {training['step']:,} steps of {recipe.batch_size} pictures ({training['images']:,}), "
-        f"{minutes:.1f} minutes by the clock, {training['precision']} |",
+        f"| training | {_training(recipe.batch_size, training)} |",
+    ]
+    if "start" in metrics:
+        start = metrics["start"]
+        told = _training(start["batch_size"], start["training"]) if "training" in start else "not told here"
+        lines.append(f"| started from | {start['name']}: {told} |")
+    lines += [
         f"| machine | {metrics['machine']}; {training['threads']} of them in use |",
         f"| parameters | {', '.join(f'{player} {count:,}' for player, count in metrics['parameters'].items())} |",
-        "",
-        "## Measured",
-        "",
     ]
-    if "generated" in evaluation:
-        lines += [
-            f"With {evaluation['features']}, {evaluation['samples']:,} samples against {evaluation['reference']}. "
-            "The column on the right shows what as many real training pictures reach.",
-            "",
-            "| | this checkpoint | real pictures |",
-            "|---|---|---|",
-        ]
-        real = evaluation["real"]
-        for key, value in evaluation["generated"].items():
-            lines.append(f"| {_NAMES.get(key, key)} | {_number(key, value)} | {_number(key, real.get(key))} |")
+    if "half" in metrics:
+        lines.append(f"| precision of the weights | {_precision(metrics['half'])} |")
+    lines += ["", "## Measured", ""]
+    if of_photos:
+        lines += photo_card.measured(recipe.task, evaluation)
+    elif "generated" in evaluation:
+        lines += _beside_real(evaluation)
     else:
         lines += ["| | |", "|---|---|"]
         lines += [f"| {_NAMES.get(key, key)} | {_number(key, value)} |" for key, value in evaluation.items()]
-    lines += [
-        "",
-        "The best checkpoint of the run was picked on the last 5,000 training pictures, which were not trained on; the "
-        "figures above are from the test pictures and from the weights in this folder.",
-        "",
-        "## Made with",
-        "",
-        f"    {command}",
-        "",
-        "## Use",
-        "",
-    ]
-    if recipe.task == "digits":
+    if of_photos:
+        chosen = f"{metrics['data']['validation']:,} other photos"
+        lines += [
+            "",
+            f"The best checkpoint of the run was picked on {chosen}; neither part was trained on. The figures",
+        ]
+        lines[-1] += " above are from the weights in this folder."
+        lines += ["", "## Limits", "", *photo_card.limits(recipe, evaluation)]
+        lines += ["", "## Photos", "", *photo_card.data(metrics)]
+    else:
+        lines += [
+            "",
+            "The best checkpoint of the run was picked on the last 5,000 training pictures, which were not trained on; "
+            "the figures above are from the test pictures and from the weights in this folder.",
+        ]
+    lines += ["", "## Made with", "", f"    {command}", ""]
+    if of_photos:
+        lines += [photo_card.where(recipe, metrics["data"]), ""]
+    lines += ["## Use", ""]
+    if of_photos:
+        lines += photo_card.use(name, recipe.task)
+    elif recipe.task == "digits":
         lines += [
             "    from gandemo import Pipeline",
             f'    samples = Pipeline.from_pretrained("{name}").generate(64, seed=0)',
@@ -105,6 +127,46 @@ def card(name: str, recipe: Recipe, metrics: Mapping[str, Any], command: str) ->
             f'    network = checkpoint.resolve("{name}").generator()    # float32 [N, 1, 28, 28] in [-1, 1] to logits',
         ]
     return "\n".join(lines) + "\n"
+
+
+def _data(recipe: Recipe, metrics: Mapping[str, Any]) -> list[str]:
+    if "data" in metrics:
+        facts = metrics["data"]
+        return [
+            f"| data | {facts['name']}: {facts['training']:,} photos to train on, {facts['validation']:,} to pick the "
+            f"best checkpoint with, {facts['test']:,} to measure on |",
+            "| licence of the data | each photo's own, as listed under Photos |",
+        ]
+    data = DATASETS[recipe.dataset]
+    return [f"| data | {data.title}, {data.source} |", f"| licence of the data | {data.licence} |"]
+
+
+def _training(batch_size: int, training: Mapping[str, Any]) -> str:
+    return (
+        f"{training['step']:,} steps of {batch_size} pictures ({training['images']:,}), "
+        f"{training['seconds'] / 60:.1f} minutes by the clock, {training['precision']}"
+    )
+
+
+def _precision(half: Mapping[str, Any]) -> str:
+    """What the shorter weights cost, or would have."""
+    apart = "no difference" if half["psnr"] is None else f"{half['psnr']:.1f} dB"
+    between = f"{apart} between photos of half and of single precision, {half['photos']} of each kind"
+    return f"{'half' if half['kept'] else 'single'}; {between}"
+
+
+def _beside_real(evaluation: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"With {evaluation['features']}, {evaluation['samples']:,} samples against {evaluation['reference']}. "
+        "The column on the right shows what as many real training pictures reach.",
+        "",
+        "| | this checkpoint | real pictures |",
+        "|---|---|---|",
+    ]
+    real = evaluation["real"]
+    for key, value in evaluation["generated"].items():
+        lines.append(f"| {_NAMES.get(key, key)} | {_number(key, value)} | {_number(key, real.get(key))} |")
+    return lines
 
 
 def _number(key: str, value: float | None) -> str:

@@ -81,6 +81,13 @@ class Task(Protocol):
     ) -> dict[str, float]:
         """Metrics on held-out pictures from `count` samples; empty where the recipe names no features."""
 
+    def sheet(self, recipe: Recipe, generator: nn.Module, held_out: Pictures) -> Image.Image | None:
+        """A picture of samples, from the same noise or the same photos at every call."""
+
+
+class Sampler(Task, Protocol):
+    """A task whose finished checkpoints are measured on many small pictures at once."""
+
     def report(
         self,
         recipe: Recipe,
@@ -92,6 +99,3 @@ class Task(Protocol):
         seed: int = 1,
     ) -> dict[str, Any]:
         """The full measurement of a finished checkpoint on test pictures, from `count` samples."""
-
-    def sheet(self, recipe: Recipe, generator: nn.Module, held_out: Pictures) -> Image.Image | None:
-        """A picture of samples, from the same noise or the same photos at every call."""

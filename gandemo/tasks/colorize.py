@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gandemo.data import images as im
 from gandemo.errors import RecipeError
-from gandemo.metrics import colourfulness, ssim
+from gandemo.metrics import ab_error, colourfulness
 from gandemo.recipe import Recipe
 from gandemo.tasks import pairs
 from gandemo.tasks.base import Batch, Pictures
@@ -68,28 +68,6 @@ class Colorize:
         painted = paint(recipe, generator, truth)
         return _figures(recipe, truth, painted)
 
-    def report(
-        self,
-        recipe: Recipe,
-        generator: nn.Module,
-        training: Pictures,
-        test: Pictures,
-        *,
-        count: int = 10_000,
-        seed: int = 1,
-    ) -> dict[str, Any]:
-        """The same on test photos, with SSIM, and what as many as ten hint points add."""
-        truth = test.images[:count]
-        painted = paint(recipe, generator, truth)
-        figures = _figures(recipe, truth, painted)
-        figures["ssim"] = float(ssim(pairs.unit(painted), pairs.unit(truth)).mean())
-        figures["grey_ssim"] = float(ssim(pairs.unit(grey(truth)), pairs.unit(truth)).mean())
-        if _options(recipe)["hints"]:
-            figures["psnr_with_10_hints"] = pairs.mean_psnr(
-                paint(recipe, generator, truth, points=10, seed=seed), truth
-            )
-        return {key: round(value, 5) for key, value in figures.items()}
-
     def sheet(self, recipe: Recipe, generator: nn.Module, held_out: Pictures) -> Image.Image:
         """Held-out photos: grey, as coloured, as they were."""
         truth = pairs.sample_of(held_out)
@@ -120,23 +98,19 @@ def predict_chroma(recipe: Recipe, generator: nn.Module, photos: Tensor, hints: 
     return pairs.through(generator, lightness)
 
 
-def paint(recipe: Recipe, generator: nn.Module, pixels: Tensor, *, points: int = 0, seed: int = 0) -> Tensor:
+def paint(recipe: Recipe, generator: nn.Module, pixels: Tensor) -> Tensor:
     """Photos with the generator's colour and their own lightness, uint8 [N, 3, H, W].
 
     Args:
         recipe: of the generator.
         generator: in eval mode.
-        pixels: uint8 [N, 3, H, W]; their colour is not looked at but for the hints.
-        points: of the true colour, as hints.
-        seed: of the places of the hints.
+        pixels: uint8 [N, 3, H, W]; their colour is not looked at.
     """
-    rng = torch.Generator().manual_seed(seed)
     painted = []
     for part in pixels.split(pairs.BATCH):
         whole = im.to_signed(part)
         small = pairs.resize(whole, recipe.image_size)
-        hints = random_hints(im.split_colour(small)[1], 1.0, rng, points) if points else None
-        chroma = predict_chroma(recipe, generator, small, hints)
+        chroma = predict_chroma(recipe, generator, small)
         lightness, _ = im.split_colour(whole)
         painted.append(im.to_pixels(im.join_colour(lightness, pairs.resize(chroma, *part.shape[-2:]))))
     return torch.cat(painted)
@@ -238,9 +212,5 @@ def _figures(recipe: Recipe, truth: Tensor, painted: Tensor) -> dict[str, float]
 
 
 def _ab_error(painted: Tensor, truth: Tensor) -> float:
-    """Mean distance in Lab's a and b."""
-    total = 0.0
-    for a, b in zip(painted.split(pairs.BATCH), truth.split(pairs.BATCH), strict=True):
-        difference = im.split_colour(im.to_signed(a))[1] - im.split_colour(im.to_signed(b))[1]
-        total += float(difference.square().sum(dim=1).sqrt().mean(dim=(1, 2)).sum()) * im.CHROMA_SCALE
-    return total / len(truth)
+    parts = zip(painted.split(pairs.BATCH), truth.split(pairs.BATCH), strict=True)
+    return float(torch.cat([ab_error(pairs.unit(a), pairs.unit(b)) for a, b in parts]).mean())

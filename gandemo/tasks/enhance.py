@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from gandemo.data import images as im
 from gandemo.data.degradations import YARDSTICKS, degrade
-from gandemo.metrics import ssim
 from gandemo.recipe import Recipe
 from gandemo.tasks import pairs
 from gandemo.tasks.base import Batch, Pictures
@@ -21,8 +20,7 @@ OPTIONS: dict[str, Any] = {
     "liveliness": 0.0,
 }
 TERMS: dict[str, pairs.Term] = {"l1": pairs.l1, "mse": pairs.mse}
-MEASURED_SIDE = 192  # of the middle of a photo that is measured while training; a report takes more
-REPORTED_SIDE = 256
+MEASURED_SIDE = 192  # of the middle of a photo that is measured while training
 
 
 class Enhance:
@@ -65,26 +63,6 @@ class Enhance:
         figures |= {"gain": gain, "detail_ratio": share}
         figures["balance"] = pairs.balance(gain, share, pairs.options(recipe, OPTIONS)["liveliness"])
         return figures
-
-    def report(
-        self,
-        recipe: Recipe,
-        generator: nn.Module,
-        training: Pictures,
-        test: Pictures,
-        *,
-        count: int = 10_000,
-        seed: int = 1,
-    ) -> dict[str, Any]:
-        """PSNR-Y and SSIM of test photos by kind of harm, before and after."""
-        truth = pairs.middle(test.images[:count], REPORTED_SIDE)
-        figures: dict[str, float] = {"photos": len(truth), "side": truth.shape[-1]}
-        for kind in YARDSTICKS:
-            poor = harmed(truth, kind, seed)
-            for name, pictures in (("", restore(generator, poor)), ("_input", poor)):
-                figures[f"{kind}{name}_psnr_y"] = pairs.mean_psnr(pictures, truth, of_luma=True)
-                figures[f"{kind}{name}_ssim"] = float(ssim(pairs.unit(pictures), pairs.unit(truth)).mean())
-        return {key: round(value, 5) for key, value in figures.items()}
 
     def sheet(self, recipe: Recipe, generator: nn.Module, held_out: Pictures) -> Image.Image:
         """Held-out photos, each harmed in another way: input, ours, truth."""

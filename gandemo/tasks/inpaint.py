@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gandemo.data import images as im
 from gandemo.data.degradations import MASKS, some_mask
-from gandemo.metrics import ssim
+from gandemo.metrics import BEST
 from gandemo.recipe import Recipe
 from gandemo.tasks import pairs
 from gandemo.tasks.base import Batch, Pictures
@@ -22,7 +22,6 @@ OPTIONS: dict[str, Any] = {
 }
 TERMS: dict[str, pairs.Term] = {"l1": pairs.l1, "mse": pairs.mse}
 MEASURED_SIDE = 192
-REPORTED_SIDE = 256
 
 
 class Inpaint:
@@ -58,9 +57,9 @@ class Inpaint:
         truth = pairs.middle(held_out.images[:count], MEASURED_SIDE)
         figures, gains, shares = {"photos": float(len(truth))}, [], []
         for kind in MASKS:
-            masks = _masks(truth, kind, seed)
+            masks = masks_for(truth, kind, seed)
             filled = fill(generator, truth, masks)
-            found, before = (_psnr_in(pictures, truth, masks) for pictures in (filled, _flat(truth, masks)))
+            found, before = (_psnr_in(pictures, truth, masks) for pictures in (filled, flat(truth, masks)))
             gains.append(found - before)
             shares.append(pairs.ratio(pairs.detail(filled, masks), pairs.detail(truth, masks)))
             figures |= {f"{kind}_hole_psnr": found, f"{kind}_gain": gains[-1]}
@@ -69,34 +68,12 @@ class Inpaint:
         figures["balance"] = pairs.balance(gain, share, pairs.options(recipe, OPTIONS)["liveliness"])
         return figures
 
-    def report(
-        self,
-        recipe: Recipe,
-        generator: nn.Module,
-        training: Pictures,
-        test: Pictures,
-        *,
-        count: int = 10_000,
-        seed: int = 1,
-    ) -> dict[str, Any]:
-        """PSNR in the holes and of the whole, and SSIM, of test photos by kind of mask."""
-        truth = pairs.middle(test.images[:count], REPORTED_SIDE)
-        figures: dict[str, float] = {"photos": len(truth), "side": truth.shape[-1]}
-        for kind in MASKS:
-            masks = _masks(truth, kind, seed)
-            figures[f"{kind}_share"] = float(masks.float().mean())
-            for name, pictures in (("", fill(generator, truth, masks)), ("_flat", _flat(truth, masks))):
-                figures[f"{kind}{name}_hole_psnr"] = _psnr_in(pictures, truth, masks)
-                figures[f"{kind}{name}_psnr"] = pairs.mean_psnr(pictures, truth)
-                figures[f"{kind}{name}_ssim"] = float(ssim(pairs.unit(pictures), pairs.unit(truth)).mean())
-        return {key: round(value, 5) for key, value in figures.items()}
-
     def sheet(self, recipe: Recipe, generator: nn.Module, held_out: Pictures) -> Image.Image:
         """Held-out photos with holes: input, ours, truth."""
         truth = pairs.middle(held_out.images[: pairs.SHEET[0]], pairs.SHEET[1])
         kinds = list(MASKS)
-        masks = torch.cat([_masks(truth[i : i + 1], kinds[i % len(kinds)], i) for i in range(len(truth))])
-        return pairs.contact_sheet(_flat(truth, masks), fill(generator, truth, masks), truth)
+        masks = torch.cat([masks_for(truth[i : i + 1], kinds[i % len(kinds)], i) for i in range(len(truth))])
+        return pairs.contact_sheet(flat(truth, masks), fill(generator, truth, masks), truth)
 
 
 def with_holes(pixels: Tensor, masks: Tensor) -> Tensor:
@@ -116,7 +93,8 @@ def fill(generator: nn.Module, pixels: Tensor, masks: Tensor) -> Tensor:
     return torch.where(masks == 1, painted, pixels)
 
 
-def _masks(pixels: Tensor, kind: str, seed: int) -> Tensor:
+def masks_for(pixels: Tensor, kind: str, seed: int) -> Tensor:
+    """A mask of one of `MASKS` for each photo, uint8 [N, 1, H, W]; each with a seed of its own."""
     height, width = pixels.shape[-2:]
     return torch.stack(
         [
@@ -126,7 +104,7 @@ def _masks(pixels: Tensor, kind: str, seed: int) -> Tensor:
     )
 
 
-def _flat(pixels: Tensor, masks: Tensor) -> Tensor:
+def flat(pixels: Tensor, masks: Tensor) -> Tensor:
     """Every hole in the mean colour of what is left: what a network must beat."""
     known = 1.0 - masks.float()
     mean = (pixels * known).sum(dim=(2, 3), keepdim=True) / known.sum(dim=(2, 3), keepdim=True).clamp(min=1.0)
@@ -137,5 +115,5 @@ def _psnr_in(pictures: Tensor, truth: Tensor, masks: Tensor) -> float:
     """PSNR over all holes together."""
     inside = masks.expand_as(truth) == 1
     error = float((pictures[inside].double() - truth[inside].double()).square().mean()) if bool(inside.any()) else 0.0
-    best = 255.0**2 / 10 ** (pairs.BEST / 10)
+    best = 255.0**2 / 10 ** (BEST / 10)
     return float(10 * torch.tensor(255.0**2 / max(error, best), dtype=torch.float64).log10())

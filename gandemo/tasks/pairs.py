@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from gandemo.data import images as im
 from gandemo.errors import RecipeError
-from gandemo.metrics import psnr, psnr_y
+from gandemo.metrics import BEST, psnr, psnr_y
 from gandemo.recipe import Recipe
 from gandemo.tasks.base import Pictures
 
 BATCH = 16  # photos that go through a network at once when it is measured
-BEST = 60.0  # decibels; what two equal pictures count as, so that a mean stays finite
 SHEET = (10, 128)  # photos on a contact sheet, and their side
 
 Term = Callable[[Tensor, Tensor], Tensor]

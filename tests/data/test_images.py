@@ -230,3 +230,39 @@ def test_any_drawing_is_a_digit_or_nothing(drawing: Any) -> None:
     assert (digit.shape, digit.dtype) == ((28, 28), np.uint8)
     assert digit.max() == 255
     assert max(box(digit)) <= 20
+
+
+# --- sheets to compare with -------------------------------------------------------------------------------
+
+
+def test_a_table_holds_every_stage_in_its_place() -> None:
+    rows = [[np.full((64, 64, 3), 40 * row + 10 * stage, np.uint8) for stage in range(3)] for row in range(5)]
+    sheet = np.asarray(im.table(rows, ["input", "ours", "truth"], across=2))
+    plain = [(row, stage) for row in range(5) for stage in range(3)]
+    found = {}
+    for row, stage in plain:
+        places = np.argwhere((sheet == 40 * row + 10 * stage).all(axis=2))
+        top, left = places.min(axis=0)
+        block = sheet[top : top + 64, left : left + 64]
+        assert (block == 40 * row + 10 * stage).all()
+        found[row, stage] = (int(top), int(left))
+    assert found[0, 0][0] == found[0, 2][0] == found[1, 0][0]  # two photos to a row, three stages each
+    assert found[0, 0][1] < found[0, 1][1] < found[0, 2][1] < found[1, 0][1]
+    assert found[2, 0][1] == found[0, 0][1]
+    assert sheet.shape[0] >= found[4, 0][0] + 64
+
+
+def test_a_table_says_what_its_columns_and_rows_are() -> None:
+    rows = [[np.zeros((64, 64, 3), np.uint8)] * 2] * 2
+
+    def above_the_first(*labels: str, captions: tuple[str, ...] = ()) -> np.ndarray:
+        sheet = np.asarray(im.table(rows, labels, captions))
+        return sheet[: int(np.argwhere((sheet == 0).all(axis=2))[0, 0])]
+
+    assert above_the_first("", "").min() == 255
+    assert above_the_first("input", "").min() < 100
+    letters = above_the_first("input", "Wiener filter")
+    assert (letters[:, [0, -1]] == 255).all()  # within the sheet
+    told = above_the_first("", "", captions=("noise", "blur"))
+    assert told.min() < 160
+    assert len(told) > len(above_the_first("", ""))

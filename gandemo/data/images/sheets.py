@@ -47,7 +47,7 @@ def table(
     side, across = len(rows[0][0]), max(1, min(across, len(rows)))
     gap, apart = max(2, side // 64), max(8, side // 8)  # between stages, and between photos
     size = max(11, side // 12)
-    head, line = 2 * size, round(1.6 * size) if captions else gap
+    head, line = round(2.2 * size), round(1.7 * size) if captions else gap
     strip = len(labels) * (side + gap) - gap
     down = -(-len(rows) // across)
     sheet = Image.new("RGB", (across * (strip + apart) + apart, head + down * (side + line) + apart), "white")
@@ -58,7 +58,9 @@ def table(
         if row == 0:
             for place, label in enumerate(labels):
                 middle = left + place * (side + gap) + side / 2
-                draw.text((middle, head), label, fill="#202024", font=_fitting(label, size, side), anchor="ms")
+                draw.text(
+                    (middle, head - size / 3), label, fill="#202024", font=_fitting(label, size, side), anchor="ms"
+                )
         if captions:
             text = captions[index]
             draw.text((left, top - size / 2), text, fill="#6b6b76", font=_fitting(text, size - 2, strip), anchor="ls")
