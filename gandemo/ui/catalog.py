@@ -151,6 +151,15 @@ def of_run(name: object) -> Entry | None:
     return None if entry is None else replace(entry, name=f"{run}/{step}")
 
 
+def best_of_runs(most: int = 20) -> list[str]:
+    """The best checkpoints of the newest runs, as RUN/best."""
+    found = [
+        path for path in (_home() / "runs").glob("*/checkpoints/best") if of_run(f"{path.parent.parent.name}/best")
+    ]
+    found.sort(key=lambda path: (path / "generator.safetensors").stat().st_mtime, reverse=True)
+    return [f"{path.parent.parent.name}/best" for path in found[:most]]
+
+
 def title_of(dataset: str) -> str:
     """A data set's name for people."""
     return _TITLES.get(dataset, dataset)

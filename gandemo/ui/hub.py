@@ -12,10 +12,14 @@ from typing import Any
 import gradio as gr
 
 from gandemo.ui import access, catalog, hub_identity
-from gandemo.ui.events import when
+from gandemo.ui.events import any_of, when
 from gandemo.ui.parts import part
 
 QUEUE = "hub"
+_TASKS = ("digits", "colorize", "enhance", "inpaint", "classify")
+_WHAT_COMES = "Weights and JSON alone, verified before anything uses them."
+_PRIVATE_TOO = f"{_WHAT_COMES} For a private one, give your token as well."
+_FOR_ALL = f"{_WHAT_COMES} Everybody here will see it, so it must be a public one."
 _NO_SIGN_IN = (
     "Visitors of this Space can't sign in yet: its owner adds `hf_oauth: true` to the head of README.md. "
     "Until then it pulls what is public, and pushes nothing."
@@ -33,11 +37,12 @@ def hub_part(demo: gr.Blocks) -> None:
     """Builds the part inside the current Blocks."""
     with gr.Column(elem_classes="gd-section gd-hub"):
         part("hub-title")
-        saved, token = _identity()
         with gr.Row(elem_classes="gd-split"):
             with gr.Column(elem_classes="gd-panel gd-side", min_width=280):
                 source = gr.Dropdown(label="Checkpoint", elem_id="hub-checkpoint", **_choices(None))
-                target = _repository("To the repository", "hub-target")
+                target = _repository(
+                    "To the repository", "Yours or your organisation's; made if it is new.", "hub-target"
+                )
                 what = gr.Radio(
                     [("A model", "model"), ("A Space: this whole page, opening with it", "space")],
                     value="model",
@@ -46,15 +51,18 @@ def hub_part(demo: gr.Blocks) -> None:
                     elem_classes="gd-chips",
                 )
                 private = gr.Checkbox(False, label="Private: nobody else sees it", elem_id="hub-private")
+                saved, token = _identity()
                 push = gr.Button("Push", variant="primary", elem_id="hub-push")
                 pushed = part("hub-told", elem_id="hub-pushed")
             with gr.Column(elem_classes="gd-panel gd-side", min_width=280):
-                wanted = _repository("From the repository", "hub-wanted")
+                wanted = _repository(
+                    "From the repository", _FOR_ALL if access.is_public() else _PRIVATE_TOO, "hub-wanted"
+                )
                 pull = gr.Button("Pull", variant="primary", elem_id="hub-pull")
                 pulled = part("hub-told", elem_id="hub-pulled")
     pushing = when(push.click, _push, [source, target, what, private, saved, token], [pushed, token], queue=QUEUE)
     pulling = when(
-        gr.on([pull.click, wanted.submit]), _pull, [wanted, saved, token], [pulled, token, source], queue=QUEUE
+        any_of(pull.click, wanted.submit), _pull, [wanted, saved, token], [pulled, token, source], queue=QUEUE
     )
     for listening, shown in ((pushing, pushed), (pulling, pulled)):
         js = f"() => gandemo.tell('{shown.elem_id}', 'gd-failed')"
@@ -62,9 +70,15 @@ def hub_part(demo: gr.Blocks) -> None:
     when(demo.load, _opened, source, [source, saved], queue=QUEUE)
 
 
-def _repository(label: str, elem_id: str) -> gr.Textbox:
+def _repository(label: str, info: str, elem_id: str) -> gr.Textbox:
     return gr.Textbox(
-        label=label, placeholder="user/name", elem_id=elem_id, max_lines=1, max_length=300, html_attributes=_PLAIN
+        label=label,
+        info=info,
+        placeholder="user/name",
+        elem_id=elem_id,
+        max_lines=1,
+        max_length=300,
+        html_attributes=_PLAIN,
     )
 
 
@@ -75,19 +89,22 @@ def _identity() -> tuple[gr.Checkbox, gr.Textbox]:
         gr.LoginButton(elem_id="hub-sign-in")
     elif space:
         part("hub-note", _NO_SIGN_IN)
-    with gr.Row(elem_classes="gd-controls", visible=not space):
-        saved = gr.Checkbox(
-            False, label="Use the token that is saved on this machine", elem_id="hub-saved", visible=False
-        )
-        token = gr.Textbox(
-            label="A token of yours",
-            info="With write access, for a push. It is used once and kept nowhere.",
-            type="password",
-            elem_id="hub-token",
-            max_lines=1,
-            max_length=400,
-            html_attributes=_PLAIN,
-        )
+    saved = gr.Checkbox(
+        False,
+        label="Use the token that is saved on this machine",
+        elem_id="hub-saved",
+        visible=not space and access.is_local() and hub_identity.is_token_saved(),
+    )
+    token = gr.Textbox(
+        label="A token of yours",
+        info="With write access, for a push. It is used once and kept nowhere.",
+        type="password",
+        elem_id="hub-token",
+        max_lines=1,
+        max_length=400,
+        html_attributes=_PLAIN,
+        visible=not space,
+    )
     return saved, token
 
 
@@ -118,14 +135,10 @@ def _pull(wanted: Any, saved: Any, token: Any, request: gr.Request, oauth: gr.OA
 
 
 def _opened(chosen: Any, request: gr.Request) -> list[Any]:
-    from gandemo.ship.hub.client import saved_token
-
-    return [
-        gr.Dropdown(**_choices(chosen)),
-        gr.Checkbox(visible=hub_identity.may_use_saved(request) and saved_token()),
-    ]
+    hidden = not (hub_identity.may_use_saved(request) and hub_identity.is_token_saved())
+    return [gr.Dropdown(**_choices(chosen)), gr.Checkbox(visible=False) if hidden else gr.skip()]
 
 
 def _choices(chosen: Any) -> dict[str, Any]:
-    names = [entry.name for entry in catalog.every()]
+    names = [entry.name for task in _TASKS for entry in catalog.entries(task)] + catalog.best_of_runs()
     return {"choices": names, "value": chosen if chosen in names else names[0] if names else None}

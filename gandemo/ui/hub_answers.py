@@ -99,7 +99,7 @@ def _pulled(done: Pulled) -> State:
     tab = TABS.get(found.recipe.task)
     return {
         "kind": "done",
-        "text": f"{found.name} is here, verified, and in every list of checkpoints.",
+        "text": f"{done.source} is here as {found.name}, verified, and in every list of checkpoints.",
         "name": found.name,
         "about": entry.recipe.description,
         "tab": tab[0] if tab else None,

@@ -16,10 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
+import gradio.utils
 
 from gandemo.errors import RequestError
 from gandemo.ui import access
 
+_OAUTH = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")
 # What a proxy or a tunnel adds: behind one, a connection from this machine may be anybody's.
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "cf-connecting-ip", "via")
 
@@ -43,8 +45,11 @@ def on_space() -> bool:
 
 
 def can_sign_in() -> bool:
-    """Whether visitors of this Space can sign in: `hf_oauth: true` in its README makes it so."""
-    return on_space() and bool(os.environ.get("OAUTH_CLIENT_ID"))
+    """Whether visitors of this Space can sign in: `hf_oauth: true` in its README makes it so.
+
+    Where Gradio itself sees no Space, its button would sign every visitor in under the name of the machine's owner.
+    """
+    return on_space() and gradio.utils.get_space() is not None and all(os.environ.get(name) for name in _OAUTH)
 
 
 def may_use_saved(request: gr.Request | None) -> bool:
@@ -62,6 +67,13 @@ def may_use_saved(request: gr.Request | None) -> bool:
     if client is None or not _is_loopback(str(client.host)) or not _is_loopback(_name(f"//{host}")):
         return False
     return not origin or urlsplit(origin).netloc == host
+
+
+def is_token_saved() -> bool:
+    """Whether this machine has a token of its owner; loads no torch."""
+    from gandemo.ship.hub.client import token_of
+
+    return token_of() is not None
 
 
 def identify(

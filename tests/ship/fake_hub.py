@@ -35,6 +35,9 @@ class FakeHub:
         self.signed: dict[str, str] = {}
         self.faults: list[Fault] = []
         self.log: list[Call] = []
+        self.visitor = "hf_ada"  # who is signed in, in the browser
+        self.codes: dict[str, tuple[str, str]] = {}
+        self.key: object = None
         self.before_commit: Callable[[Repo], None] | None = None
         self.lock = threading.RLock()
         self.server = Server(("127.0.0.1", 0), self)

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import yaml
 
+from tests.ship import fake_sign_in
 from tests.ship.fake_hub_parts import DATE, Call, Fault, File, RefusalError, Repo, is_large
 
 if TYPE_CHECKING:
@@ -329,6 +330,7 @@ def _apply(hub: FakeHub, tree: dict[str, File], key: str, value: Mapping[str, An
 
 _KIND = r"(models|datasets|spaces)/([^/]+/[^/]+)"
 _ROUTES: Iterable[tuple[str, str, Any]] = (
+    *fake_sign_in.ROUTES,
     (r"/api/whoami-v2", "GET", _Handler.whoami),
     (r"/api/repos/create", "POST", _Handler.create),
     (r"/api/validate-yaml", "POST", _Handler.validate),

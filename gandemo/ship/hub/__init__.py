@@ -8,11 +8,28 @@ verify     what somebody else made, checked against its recipe before anything u
 pulling    a checkpoint from a repository: bounded, verified, then in every list
 space      the whole app as a Space that starts with a checkpoint
 live       a run's best checkpoint, pushed every few minutes while it trains
+in_python  what `Pipeline.from_pretrained` and `Pipeline.push_to_hub` do
+
+The names below load what they need at first use: who asks is known without torch.
 """
 
-from gandemo.ship.hub.client import Hub
-from gandemo.ship.hub.ids import HubId
-from gandemo.ship.hub.pulling import Pulled, fetch, pull, pull_listed
-from gandemo.ship.hub.pushing import Pushed, push
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gandemo.ship.hub.client import Hub
+    from gandemo.ship.hub.ids import HubId
+    from gandemo.ship.hub.pulling import Pulled, fetch, pull, pull_listed
+    from gandemo.ship.hub.pushing import Pushed, push
 
 __all__ = ["Hub", "HubId", "Pulled", "Pushed", "fetch", "pull", "pull_listed", "push"]
+
+_PLACES = {"Hub": "client", "HubId": "ids", "Pushed": "pushing", "push": "pushing"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'pulling')}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

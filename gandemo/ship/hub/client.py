@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -260,11 +259,6 @@ def token_of(file: Path | None = None) -> str | None:
     if not token or len(token) > 400 or any(letter.isspace() for letter in token):
         raise HubError(f"{file} must hold a token and nothing else; make one at {TOKEN_PAGE}")
     return token
-
-
-def saved_token() -> bool:
-    """Whether this machine has a token at all."""
-    return bool(os.environ.get("HF_TOKEN")) or huggingface_hub.get_token() is not None
 
 
 def _reason(error: BaseException) -> str:

@@ -59,6 +59,7 @@ def push_space(
         raise RequestError(f"{root} has no {missing[0]}: a Space is pushed from the project's own folder")
     source.generator()  # what is damaged does not leave
     source.discriminator()
+    source.faithful()
     name = source.name.replace("/", "-").replace("@", "-")
     with _staged(source, name, target.repo, root) as files, hub.asking(target.repo):
         created = make(target.repo, hub, "space", private)
