@@ -85,7 +85,18 @@ def launch(
     if share and not on_space:
         print(f"and at {public}" if public else "no public link: the share service was not reached", flush=True)
     threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+    if "/" in os.environ.get("GANDEMO_CHECKPOINTS", ""):
+        threading.Thread(target=_pull_listed, name="pull", daemon=True).start()
     demo.block_thread()
+
+
+def _pull_listed() -> None:
+    """Brings the checkpoints that GANDEMO_CHECKPOINTS lists and that are not here yet, in the owner's name."""
+    from gandemo.ship.hub import Hub, pull_listed
+    from gandemo.ship.hub.client import token_of
+
+    for sentence in pull_listed(hub=Hub(token_of())):
+        print(f"gandemo: {sentence}", flush=True)
 
 
 def _warm_up() -> None:
