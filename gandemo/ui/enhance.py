@@ -17,6 +17,7 @@ from gandemo.ui.photo_wishes import EnhanceWish, sources
 
 TASK = "enhance"
 LEGEND = "Who sharpens"
+HOW_TO_PAINT = "Take the brush, draw over what should go, and paint it in."
 WHY_NOT_PAINT = "There is no checkpoint to paint in with yet. Train one with: python -m gandemo train inpaint"
 
 
@@ -32,15 +33,13 @@ def tab(demo: gr.Blocks) -> None:
     with gr.Column(elem_classes="gd-section"):
         part("enhance-title")
         chosen = part("cards", elem_id="enhance-checkpoint", **photos.cards(TASK, LEGEND))
-        bench = photos.bench(TASK, invitation="a photo", slow=True, **_paints())
+        bench = photos.bench(
+            TASK, invitation="a photo", slow=True, how_to_paint=HOW_TO_PAINT, why_not_paint=WHY_NOT_PAINT
+        )
     photos.long(files, chosen, bench, {"ask": _asked, "take": _taken, "album": _packed})
     chosen.input(None, js="() => gandemo.tell('enhance-bench', 'gd-changed')", api_visibility="private")
     when(demo.load, lambda checkpoint: gr.HTML(**photos.cards(TASK, LEGEND, checkpoint)), chosen, chosen)
     photo_api.enhance_endpoint(files)
-
-
-def _paints() -> dict[str, Any]:
-    return {"can_paint": bool(catalog.entries("inpaint")), "why_not_paint": WHY_NOT_PAINT}
 
 
 def _asked(

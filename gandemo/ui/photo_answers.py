@@ -108,6 +108,7 @@ def enhanced(
     The page blends `base` (what was marked painted in, and colour, but not enhanced) and `after` by itself.
     """
     photo = im.open_photo(source.path, name=source.name)
+    enhancer = models.pipeline(checkpoint, "enhance")
     wish = dataclasses.replace(wish, strength=1.0)
     paint, notes = enhance_painter(checkpoint, wish)
     result = paint(photo, tell)
@@ -124,7 +125,9 @@ def enhanced(
         "file": {"path": files.keep(f"{stem(source.name)}-enhanced.png", result.to_png()), "strength": 1.0},
         "result_size": _size_words(result.size) if result.size != photo.size else "",
         "notes": notes,
-        "crisp": models.pipeline(checkpoint, "enhance").metrics.get("crisp"),
+        "can_paint": bool(catalog.entries("inpaint")),
+        "can_blend": enhancer.can_blend,
+        "crisp": enhancer.default_crisp,
     }
 
 
@@ -202,15 +205,15 @@ def full_size(files: PhotoFiles, source: Source, paint: Painter, ending: str, te
 def album(files: PhotoFiles, given: list[Source], paint: Painter, ending: str, tell: Tell) -> dict[str, Any]:
     """Several photos, or those in a zip, into a zip of PNGs; what can't be done is told in a sentence each."""
     problems: list[str] = []
-    found = list(_unpacked(given, problems))
+    count = sum(1 for _ in _unpacked(given, []))
     done: list[dict[str, Any]] = []
     used: set[str] = set()
     megapixels = 0.0
     place = files.place(f"gandemo-{ending}.zip")
     with zipfile.ZipFile(place, "w", zipfile.ZIP_STORED) as pack:
-        for index, (name, read) in enumerate(found):
-            label = f"Photo {index + 1} of {len(found)}"
-            tell(index / len(found), label)
+        for index, (name, read) in enumerate(_unpacked(given, problems)):
+            label = f"Photo {index + 1} of {count}"
+            tell(index / count, label)
             try:
                 photo = im.open_photo(read(), name=name)
                 megapixels += photo.pixels.shape[0] * photo.pixels.shape[1] / 1e6
@@ -218,7 +221,7 @@ def album(files: PhotoFiles, given: list[Source], paint: Painter, ending: str, t
                     raise RequestError(
                         f"is one too many: up to {MOST_MEGAPIXELS:.0f} megapixels are done at once; send it again alone"
                     )
-                result = paint(photo, _nested(tell, index, len(found), label))
+                result = paint(photo, _nested(tell, index, count, label))
             except GanDemoError as error:
                 problems.append(_about(name, str(error)))
                 continue
@@ -229,14 +232,14 @@ def album(files: PhotoFiles, given: list[Source], paint: Painter, ending: str, t
         "kind": "album",
         "items": done,
         "problems": problems,
-        "text": f"{len(done)} of {len(found)} photos are done." if problems else f"All {len(done)} photos are done.",
+        "text": f"{len(done)} of {count} photos are done." if problems else f"All {len(done)} photos are done.",
         "path": str(place) if done else None,
         "name": place.name,
     }
 
 
 def _unpacked(given: list[Source], problems: list[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Every photo by name, and how to read it; of zips those inside, which are never written anywhere."""
+    """Every photo by name, and how to read it before the next is asked for; of zips those inside, never unpacked."""
     count = 0
     for source in given:
         if source.path.suffix.lower() != ".zip":
@@ -256,7 +259,8 @@ def _unpacked(given: list[Source], problems: list[str]) -> Iterator[tuple[str, C
         except GanDemoError as error:
             problems.append(_about(source.name, str(error).replace(str(source.path), source.name)))
         if passed:
-            problems.append(f"{passed} other {'file' if passed == 1 else 'files'} in {source.name} were passed over.")
+            others = "1 other file" if passed == 1 else f"{passed} other files"
+            problems.append(f"{others} in {source.name} {'was' if passed == 1 else 'were'} passed over.")
         if more:
             problems.append(f"{source.name} holds {more} more; up to {MOST_PHOTOS} photos are done at once.")
 
@@ -303,10 +307,10 @@ def _within(photo: im.Photo, side: int) -> im.Photo:
     longest = max(photo.size)
     if longest <= side:
         return photo
-    size = tuple(max(1, round(length * side / longest)) for length in photo.size)
+    width, height = (max(1, round(length * side / longest)) for length in photo.size)
 
     def small(plane: im.Pixels) -> im.Pixels:
-        return np.array(Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
+        return np.array(Image.fromarray(plane).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))
 
     alpha = None if photo.alpha is None else small(photo.alpha)
     return dataclasses.replace(photo, pixels=small(photo.pixels), alpha=alpha)
@@ -334,11 +338,11 @@ def _shares(
     return lambda done, total: tell(start + (end - start) * done / max(1, total), label, megapixels)
 
 
-def _nested(tell: Tell, index: int, count: int, label: str) -> Tell:
+def _nested(tell: Tell, index: int, count: int, name: str) -> Tell:
     """The progress of one of several."""
 
-    def told(share: float, _: str = "", __: float = 0.0) -> None:
-        tell((index + share) / count, label)
+    def told(share: float, label: str = name, megapixels: float = 0.0) -> None:
+        tell((index + share) / count, name)
 
     return told
 

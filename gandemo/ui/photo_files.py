@@ -13,6 +13,7 @@ from gradio.utils import get_upload_folder
 
 from gandemo.errors import RequestError
 
+MAX_FILE_BYTES = 100 * 10**6  # a photo of 12 megapixels in any format, or a zip of some dozens
 GONE = "that photo is no longer here; send it again"
 
 
@@ -27,7 +28,7 @@ class PhotoFiles:
         """A file that somebody has sent.
 
         Raises:
-            RequestError: it lies elsewhere, or is gone.
+            RequestError: it lies elsewhere, is gone, or is too large.
         """
         try:
             found = Path(str(path)).resolve(strict=True)
@@ -35,6 +36,8 @@ class PhotoFiles:
             raise RequestError(GONE) from None
         if not found.is_file() or not found.is_relative_to(Path(get_upload_folder()).resolve()):
             raise RequestError(GONE)
+        if found.stat().st_size > MAX_FILE_BYTES:
+            raise RequestError(f"{found.name} is larger than {MAX_FILE_BYTES // 10**6} MB; scale it down first")
         return found
 
     def place(self, name: str) -> Path:

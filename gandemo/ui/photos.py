@@ -13,10 +13,10 @@ from gandemo.ui import catalog, photo_examples
 from gandemo.ui.events import when
 from gandemo.ui.long_work import Tell, stop, told
 from gandemo.ui.parts import part
+from gandemo.ui.photo_files import MAX_FILE_BYTES as MAX_FILE_BYTES
 from gandemo.ui.photo_files import PhotoFiles
 
 SLOW = "photos"  # the queue of what takes seconds, so that it holds up nothing that is quick
-MAX_FILE_BYTES = 100 * 10**6
 
 # what the models are asked by: the module that loads them, files, checkpoint, request, and where progress is told
 Work = Callable[[ModuleType, PhotoFiles, Any, Mapping[str, Any], Tell], dict[str, Any]]

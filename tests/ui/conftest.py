@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gandemo.ui import catalog
-from tests import tiny
+from tests import tiny, tiny_photos
 
 CALIBRATION = {"calibration": {"scale": 1.0, "offset": 0.2}}
 FIGURES = {
@@ -25,7 +25,7 @@ FIGURES = {
 def fill(home: Path) -> None:
     """Writes `tiny` (with classes), `tiny-plain` (without), `tiny-mute` (no second player), `tiny-reader` (no digits).
 
-    Where `digits` does not ship, it is a tiny one, too.
+    Where `digits` does not ship, it is a tiny one, too; the photo tasks have tiny ones in any case.
     """
     folder = home / "checkpoints"
     save(folder / "tiny", tiny.DIGITS, metrics={**CALIBRATION, **FIGURES})
@@ -33,6 +33,8 @@ def fill(home: Path) -> None:
     save(folder / "tiny-mute", tiny.TINY["selu"], metrics=CALIBRATION)
     (folder / "tiny-mute" / "discriminator.safetensors").unlink()
     save(folder / "tiny-reader", tiny.TINY["classifier"])
+    for name in ("colorize", "colorize-unet", "enhance", "inpaint"):
+        save(folder / name, tiny_photos.TINY[name])
     if not (catalog.SHIPPED / "digits").is_dir():
         save(folder / "digits", tiny.DIGITS, metrics={**CALIBRATION, **FIGURES})
 

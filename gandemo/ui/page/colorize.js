@@ -1,7 +1,7 @@
 // Colorize: how strong the colour is, and dabs of colour that the network takes up.
 const { make, photoBench } = window.gandemo;
 const slider = element.querySelector(".gd-strength");
-const output = element.querySelector(".gd-slider output");
+const output = element.querySelector(".gd-slider .gd-value");
 const group = element.querySelector(".gd-hints");
 const how = element.querySelector(".gd-hints-how");
 const palette = element.querySelector(".gd-palette");
@@ -86,6 +86,7 @@ clear.addEventListener("click", () => {
 });
 slider.addEventListener("input", () => {
   output.textContent = `${slider.value} %`;
+  slider.setAttribute("aria-valuetext", output.textContent);
   bench.view.mix(strength());
   if (strength() > 1 && bench.current()?.after && !bench.current().vivid) bench.ask(); // once; then it blends by itself
 });

@@ -3,6 +3,7 @@ const { photoBench } = window.gandemo;
 const find = (selector) => element.querySelector(selector);
 const [strengthSlider, crispSlider, sizeSlider] = [".gd-strength", ".gd-crisp", ".gd-size"].map(find);
 const [restore, brush, undo, clear, paint, group] = [".gd-restore", ".gd-mark", ".gd-undo", ".gd-clear", ".gd-paint", ".gd-brush"].map(find);
+const how = find(".gd-brush-how");
 const scales = [...element.querySelectorAll("input[name='gd-scale']")];
 let crisp = null; // the checkpoint's own, until somebody moves the slider
 let asked = null; // the mask that the shown result was made with
@@ -32,8 +33,11 @@ const bench = photoBench({
   },
   shown: async (data) => {
     restore.disabled = !data.after;
-    group.disabled = !props.can_paint;
-    if (crisp === null && typeof data.crisp === "number") tellCrisp(data.crisp);
+    group.disabled = !data.can_paint;
+    how.textContent = data.can_paint ? props.how_to_paint : props.why_not_paint;
+    crispSlider.disabled = !data.can_blend;
+    if (crisp === null || !data.can_blend) tellCrisp(data.crisp);
+    if (!data.can_blend) crisp = null; // of this checkpoint there is one end alone
     const example = props.examples.find((one) => one.name === bench.example());
     if (asked && example?.mask === asked && !bench.view.isMarked()) await bench.view.stampMask(asked);
     take(false);
@@ -44,10 +48,14 @@ const bench = photoBench({
   ready: () => {},
 });
 
+function tell(slider, words) {
+  slider.setAttribute("aria-valuetext", words);
+  slider.closest("label").querySelector(".gd-value").textContent = words;
+}
 function tellCrisp(value) {
   crispSlider.value = String(Math.round(100 * value));
   const words = value <= 0.2 ? "faithful" : value >= 0.8 ? "crisp" : "in between";
-  crispSlider.closest("label").querySelector("output").textContent = words;
+  tell(crispSlider, words);
 }
 function take(on) {
   press(brush, on);
@@ -59,7 +67,7 @@ function marked() {
   undo.disabled = clear.disabled = !any;
   paint.disabled = !any;
 }
-if (!props.can_paint) find(".gd-brush-how").textContent = props.why_not_paint;
+how.textContent = props.how_to_paint;
 tellCrisp(0.5);
 restore.addEventListener("click", () => {
   press(restore, !pressed(restore));
@@ -73,11 +81,11 @@ crispSlider.addEventListener("change", () => {
   bench.ask();
 });
 strengthSlider.addEventListener("input", () => {
-  strengthSlider.closest("label").querySelector("output").textContent = `${strengthSlider.value} %`;
+  tell(strengthSlider, `${strengthSlider.value} %`);
   bench.view.mix(strength());
 });
 sizeSlider.addEventListener("input", () => {
-  sizeSlider.closest("label").querySelector("output").textContent = `${Number(sizeSlider.value) / 10} %`;
+  tell(sizeSlider, `${Number(sizeSlider.value) / 10} %`);
   take(pressed(brush));
 });
 brush.addEventListener("click", () => {
