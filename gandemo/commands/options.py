@@ -27,6 +27,7 @@ def chosen_recipe(recipe: str, data: str | None, settings: list[str] | None) -> 
     """A recipe by name or from a recipe.json, on another data set and with other settings where they are given.
 
     Raises:
+        DataError: there is no such data set.
         RecipeError: the file or a setting is wrong.
         RequestError: there is no recipe of that name.
     """
@@ -38,7 +39,9 @@ def chosen_recipe(recipe: str, data: str | None, settings: list[str] | None) -> 
         raise RequestError(f"there is no recipe {recipe!r}; valid: {', '.join(RECIPES)}, or a recipe.json")
     changed = parse_settings(settings or [])
     if data is not None:
-        changed["dataset"] = data
+        from gandemo.data import datasets
+
+        chosen = datasets.fit(chosen, data)
     return chosen.with_settings(changed)
 
 

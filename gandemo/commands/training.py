@@ -28,7 +28,9 @@ RunDir = Annotated[Path | None, typer.Option(help="Default: a new folder in runs
 
 def train(
     recipe: str,
-    data: Annotated[str | None, typer.Option(help="Another data set, by name.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Another data set: a name, or your own pictures: a folder, a zip, a tar.")
+    ] = None,
     settings: Settings = None,
     init: Annotated[str | None, typer.Option(help="Start from this checkpoint's weights.")] = None,
     run_dir: RunDir = None,

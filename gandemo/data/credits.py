@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gandemo.data.archives import members, read_file
-from gandemo.data.photos import Photos, csv_beside
+from gandemo.data.photos import Photos
+from gandemo.data.splits import csv_beside
 from gandemo.errors import DataError
 
 NOT_STATED = "not stated"

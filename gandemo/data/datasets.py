@@ -1,7 +1,7 @@
 """The data sets by name: where they are looked for, where they come from, and under which licence.
 
 A data set is looked for in `GANDEMO_DATA` first, then where the package or the system carries it, and fetched from
-its public source only when it is nowhere. Photos may also be named by their path: a folder, a zip or a tar.
+its public source only when it is nowhere. Somebody's own pictures are named by their path: a folder, a zip or a tar.
 """
 
 from __future__ import annotations
@@ -20,42 +20,25 @@ import numpy as np
 import torch
 
 from gandemo.data.archives import ARCHIVES, is_source
-from gandemo.data.photos import Photos, Split, load_photos
+from gandemo.data.cache import stamp
+from gandemo.data.labelled import LabeledImages, decoded, load_classes
+from gandemo.data.photos import Photos, load_photos
+from gandemo.data.splits import Split
 from gandemo.errors import DataError
+from gandemo.recipe import Recipe
 
 SAMPLES = Path(__file__).resolve().parent / "samples"
 
 # what picks the best checkpoint is neither trained on nor reported on: the last pictures of the training files
 VALIDATION = 5_000
 
+CLASSES = "classes:"  # begins the name of pictures in class folders, before their path
+OF_CLASSES = ("digits", "classify")  # tasks that learn from such pictures; the others learn from photos
+
 _STEMS: dict[str, tuple[str, str]] = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-
-
-@dataclass(frozen=True)
-class LabeledImages:
-    """A data set in memory.
-
-    Attributes:
-        images: uint8 [N, 1, H, W].
-        labels: int64 [N].
-        class_names: one for each label.
-        origin: the folder it was read from.
-    """
-
-    images: torch.Tensor
-    labels: torch.Tensor
-    class_names: tuple[str, ...]
-    origin: Path
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, indices: torch.Tensor, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """The pictures uint8 [N, 1, H, W] and labels int64 [N] of some indices; nothing is left to chance."""
-        return self.images[indices], self.labels[indices]
 
 
 @dataclass(frozen=True)
@@ -84,17 +67,26 @@ def data_home() -> Path:
 
 
 def find(name: str) -> Dataset:
-    """The data set of a name, or the photos at a path.
+    """The data set of a name as recipes keep it, or the pictures at a path.
 
     Raises:
         DataError: it is neither.
     """
     if name in DATASETS:
         return DATASETS[name]
-    path = Path(name)
+    path = Path(name.removeprefix(CLASSES))
     if not is_source(path):
         raise DataError(
-            f"there is no data set {name!r}; known: {', '.join(DATASETS)}, or a path to a folder, zip or tar of photos"
+            f"there is no data set {name!r}; known: {', '.join(DATASETS)}, or a path to a folder, zip or tar of "
+            "pictures"
+        )
+    if name.startswith(CLASSES):
+        return Dataset(
+            title=f"pictures in {path.name}",
+            licence="as stated there, if it is",
+            source=path.name,
+            class_names=tuple(decoded(path)[1]["classes"]),
+            load=lambda split: load_classes(path, split),
         )
     return Dataset(
         title=f"photos in {path.name}",
@@ -105,22 +97,54 @@ def find(name: str) -> Dataset:
     )
 
 
+def named(data: str, task: str) -> str:
+    """The name under which a recipe keeps a data set: a known one as it is, a path with what is read there.
+
+    Args:
+        data: a name in `DATASETS`, or a path.
+        task: of the recipe; what it learns from decides how the path is read.
+
+    Raises:
+        DataError: it is neither.
+    """
+    if data in DATASETS or data.startswith(CLASSES):
+        return data
+    if not is_source(Path(data)):
+        find(data)  # which says what would do
+    return (CLASSES if task in OF_CLASSES else "") + str(Path(data).absolute())
+
+
+def fit(recipe: Recipe, data: str) -> Recipe:
+    """A recipe on another data set: with as many classes as there are, where its networks are told the class.
+
+    Raises:
+        DataError: there is no such data set.
+    """
+    name = named(data, recipe.task)
+    changed: dict[str, object] = {"dataset": name}
+    if recipe.classes and recipe.task in OF_CLASSES:
+        count = len(find(name).class_names)
+        changed["classes"] = count if count > 1 or recipe.task == "classify" else 0
+    return recipe.with_settings(changed)
+
+
 def load(name: str, split: Split) -> LabeledImages | Photos:
     """A split of a data set; the last few stay in memory, since a run reads each of them again and again.
 
     Args:
-        name: in `DATASETS`, or the path of a folder, a zip or a tar of photos.
+        name: as `named` gives it, or the path of a folder, a zip or a tar of photos.
         split: which part.
 
     Raises:
         DataError: the name is unknown, or the files are missing or damaged.
     """
     find(name)
-    return _load_cached(name, split, data_home().absolute())
+    path = Path(name.removeprefix(CLASSES))
+    return _load_cached(name, split, data_home().absolute(), "" if name in DATASETS else stamp(path))
 
 
 @lru_cache(maxsize=4)
-def _load_cached(name: str, split: Split, home: Path) -> LabeledImages | Photos:
+def _load_cached(name: str, split: Split, home: Path, files: str) -> LabeledImages | Photos:
     return find(name).load(split)
 
 

@@ -1,51 +1,31 @@
-"""Photos to train on, from a folder, a zip or a tar: decoded once into a file that all runs map into memory.
-
-Which photo is for what is told by a csv (columns `file` and `split`) beside the archive or in it, else by a hash of
-its name.
-"""
+"""Photos to train on, from a folder, a zip or a tar: decoded once into a file that all runs map into memory."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import io
-import json
-import os
-import shutil
-import uuid
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gandemo.data.archives import ARCHIVES, MAX_FILES, files_of, is_source, members, read_file, shown
+from gandemo.data import cache
+from gandemo.data.archives import ARCHIVES, MAX_FILES, is_source, members, read_file, shown
 from gandemo.data.images import MAX_BYTES, SUFFIXES, Pixels, open_photo
+from gandemo.data.splits import Split, assign, csv_beside, read_csv, share_of
 from gandemo.errors import DataError
-
-Split = Literal["train", "validation", "test"]
 
 STORED_SIDE = 512  # larger photos are kept with this as their shorter side
 SMALLEST_SIDE = 32
 LONGEST = 4  # of a panorama's sides, the longer one over the shorter; the middle is kept
 MAX_STORED = 64 * 2**30
-KEEP_CACHES = 6
-
 _VERSION = 1
-_SPLITS: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
 
 
 @dataclass(frozen=True)
@@ -150,136 +130,48 @@ def load_photos(path: Path, split: Split) -> Photos:
     Raises:
         DataError: nothing can be read there, or the cache can't be written.
     """
-    source = locate(path).resolve()
-    folder = _cache_home() / _key(source)
-    if not (folder / "index.json").is_file():
-        _build(source, folder)
+    folder, index = decoded(path)
     try:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         pixels = np.memmap(folder / "pixels.u8", np.uint8, mode="r")
         chosen = [entry for entry in index["photos"] if entry["split"] == split]
         places = tuple((int(entry["start"]), int(entry["height"]), int(entry["width"])) for entry in chosen)
         if any(start + 3 * height * width > len(pixels) for start, height, width in places):
             raise ValueError("the file is too short")
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"the decoded photos in {folder} are damaged ({error}); delete that folder") from None
+        raise cache.damaged(folder, error) from None
     return Photos(
-        pixels, places, tuple(entry["name"] for entry in chosen), int(index["side"]), source, index["skipped"]
+        pixels,
+        places,
+        tuple(entry["name"] for entry in chosen),
+        int(index["side"]),
+        locate(path).resolve(),
+        index["skipped"],
     )
 
 
-def _cache_home() -> Path:
-    return Path(os.environ.get("GANDEMO_HOME", ".")).absolute() / "data" / "cache"
-
-
-def _key(source: Path) -> str:
-    """Changes with the files: their names, sizes and times, and those of the csv."""
-    digest = hashlib.sha256(f"{_VERSION} {STORED_SIDE} {source}".encode())
-    for file in files_of(source) if source.is_dir() else filter(None, (source, csv_beside(source))):
-        found = file.stat()
-        digest.update(f"\n{file.name if source.is_file() else file.relative_to(source)}".encode(errors="replace"))
-        digest.update(f" {found.st_size} {found.st_mtime_ns}".encode())
-    return f"photos-{digest.hexdigest()[:16]}"
-
-
-# --- which photo is for what ------------------------------------------------------------------------------
-
-
-def csv_beside(source: Path) -> Path | None:
-    """The csv of an archive: beside it, with its name."""
-    stem = source.name.removesuffix(".gz")
-    path = source.with_name(stem[: stem.rfind(".")] + ".csv")
-    return path if path.is_file() else None
-
-
-def _listed(content: bytes, name: str) -> dict[str, Split]:
-    """File to split from a csv; empty where the csv is about something else.
+def decoded(path: Path) -> tuple[Path, dict[str, Any]]:
+    """The cache's folder of the photos at a path, and its index; they are decoded now if they were not yet.
 
     Raises:
-        DataError: a split is none of those that are known.
+        DataError: as for `load_photos`.
     """
-    try:
-        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        if not {"file", "split"} <= set(rows.fieldnames or ()):
-            return {}
-        found = {row["file"]: row["split"] or "" for row in rows if row["file"]}
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{name} can't be read ({error}); save it as UTF-8 with the columns file and split") from None
-    for file, split in found.items():
-        if split.strip().lower() not in _SPLITS:
-            raise DataError(f"{name} has the split {split!r} for {file}; valid: train, val, test")
-    return {file: _SPLITS[split.strip().lower()] for file, split in found.items()}
-
-
-def assign(names: list[str], listed: Mapping[str, Split]) -> dict[str, Split]:
-    """The split of every photo: as listed, else by a hash of its name, so that it stays when others come and go.
-
-    What picks the best checkpoint is neither trained on nor reported on. So where a csv holds out one part only, that
-    is the test, and a twelfth of the training photos becomes the validation.
-
-    Raises:
-        DataError: there are fewer than three photos.
-    """
-    if len(names) < 3:
-        raise DataError(f"{len(names)} photos are too few: one each to train, to choose and to test is the least")
-    order = sorted(names, key=_share)
-    if not listed:
-        found: dict[str, Split] = {}
-        for name in names:
-            share = _share(name)
-            found[name] = "test" if share < 0.1 else "validation" if share < 0.2 else "train"
-    else:
-        found = {name: listed.get(name, "train") for name in names}
-        held_out = set(found.values()) - {"train"}
-        if len(held_out) == 1:
-            found = {name: "train" if split == "train" else "test" for name, split in found.items()}
-            rest = [name for name in order if found[name] == "train"]
-            found |= dict.fromkeys(rest[: max(1, len(rest) // 12)], "validation")
-    for missing in ("train", "validation", "test"):
-        if missing not in found.values():
-            # a small folder, or a csv that says nothing of this part: it gets one photo of the largest
-            counts = [list(found.values()).count(split) for split in ("train", "validation", "test")]
-            largest = ("train", "validation", "test")[counts.index(max(counts))]
-            found[next(name for name in order if found[name] == largest)] = missing
-    return found
-
-
-def _share(name: str) -> float:
-    """A number in [0, 1) that belongs to the name."""
-    return int.from_bytes(hashlib.sha256(f"gandemo photos {name}".encode(errors="replace")).digest()[:8], "big") / 2**64
+    source = locate(path).resolve()
+    return cache.entry("photos", f"{_VERSION} {STORED_SIDE}", source, lambda folder: _decode_all(source, folder))
 
 
 # --- decoding into the cache ------------------------------------------------------------------------------
 
 
-def _build(source: Path, folder: Path) -> None:
-    """Decodes everything at `source` into `folder`, in one piece or not at all."""
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        temporary.mkdir(parents=True)
-        with (temporary / "pixels.u8").open("wb") as file:
-            index = _decode_all(source, file)
-        (temporary / "index.json").write_text(json.dumps(index), encoding="utf-8")
-        if not folder.exists():
-            temporary.rename(folder)
-    except OSError as error:
-        if not (folder / "index.json").is_file():  # another process may have been quicker
-            raise DataError(
-                f"can't write the decoded photos to {folder.parent} ({error.strerror}); free some space, or set "
-                "GANDEMO_HOME to a folder that has it"
-            ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    caches = sorted(folder.parent.glob("photos-*"), key=lambda path: -path.stat().st_mtime)
-    for old in [path for path in caches if path != folder][KEEP_CACHES - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)
+def _decode_all(source: Path, folder: Path) -> dict[str, Any]:
+    with (folder / "pixels.u8").open("wb") as file:
+        return _decode_into(source, file)
 
 
-def _decode_all(source: Path, file: io.BufferedWriter) -> dict[str, Any]:
+def _decode_into(source: Path, file: io.BufferedWriter) -> dict[str, Any]:
     photos: dict[str, dict[str, Any]] = {}
     skipped: dict[str, str] = {}
     beside = None if source.is_dir() else csv_beside(source)
-    listed = _listed(read_file(beside), beside.name) if beside is not None else {}
+    listed = read_csv(read_file(beside), beside.name) if beside is not None else {}
     start = 0
     for name, read in members(source):
         path = PurePosixPath(name)
@@ -288,7 +180,7 @@ def _decode_all(source: Path, file: io.BufferedWriter) -> dict[str, Any]:
             continue
         try:
             if is_csv:
-                listed |= _listed(read(), f"{source.name}/{name}")
+                listed |= read_csv(read(), f"{source.name}/{name}")
                 continue
             pixels = _stored(read(), shown(name))
         except DataError as error:
@@ -315,7 +207,7 @@ def _decode_all(source: Path, file: io.BufferedWriter) -> dict[str, Any]:
         "side": max(SMALLEST_SIDE, shorter[len(shorter) // 20]),
         "skipped": skipped,
         # in the order of the hash, so that the first few of a split are a fair sample of it
-        "photos": [{**photos[name], "split": splits[name]} for name in sorted(photos, key=_share)],
+        "photos": [{**photos[name], "split": splits[name]} for name in sorted(photos, key=share_of)],
     }
 
 

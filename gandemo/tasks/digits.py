@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -56,16 +57,18 @@ class Digits:
     def evaluate(
         self, recipe: Recipe, generator: nn.Module, held_out: Pictures, count: int, *, seed: int = 0
     ) -> dict[str, float]:
-        """Fréchet distance and class figures of `count` samples against the held-out pictures."""
+        """Fréchet distance of `count` samples to the held-out pictures; class figures if the classifier knows them."""
         if not recipe.features:
             return {}
         classifier = features_of(recipe.features)
         real = _real_statistics(recipe.features, held_out)
         pictures, asked = sample(recipe, generator, count, seed=seed)
         features, predicted = _features(classifier, torch.from_numpy(pictures)[:, None])
+        metrics = {"frechet": frechet_distance(real, features)}
+        if not reads(recipe.features, held_out.class_names):
+            return metrics  # its classes are others
         report = class_report(predicted, len(held_out.class_names))
-        metrics = {
-            "frechet": frechet_distance(real, features),
+        metrics |= {
             "modes": float(report.modes),
             "class_kl": report.kl,
             "smallest_class": report.smallest,
@@ -103,7 +106,6 @@ class Digits:
                 f"{recipe.name} names no features to measure with; set features to a classifier checkpoint"
             )
         classifier = features_of(recipe.features)
-        classes = len(test.class_names)
         truth, _ = _features(classifier, test.images)
         pixels, asked = sample(recipe, generator, count, seed=seed)
         generated = torch.from_numpy(pixels)[:, None]
@@ -113,7 +115,6 @@ class Digits:
             ("real", training.images[:count], training.labels[:count]),
         ):
             features, predicted = _features(classifier, pictures)
-            shares = class_report(predicted, classes)
             neighbours = prdc(truth, features)
             figures = {
                 "frechet": frechet_distance(truth, features),
@@ -121,23 +122,9 @@ class Digits:
                 "recall": neighbours.recall,
                 "density": neighbours.density,
                 "coverage": neighbours.coverage,
-                "modes": float(shares.modes),
-                "class_kl": shares.kl,
-                "smallest_class": shares.smallest,
-                "largest_class": shares.largest,
             }
-            if labels is not None:
-                figures["agreement"] = agreement(predicted, labels)
-                figures["classification_accuracy_score"] = classification_accuracy_score(
-                    im.to_signed(pictures),
-                    labels,
-                    im.to_signed(test.images),
-                    test.labels,
-                    build=lambda: build_generator(checkpoint.resolve(recipe.features).recipe),
-                    epochs=3,
-                    batch_size=100,
-                    seed=seed,
-                )
+            if reads(recipe.features, test.class_names):
+                figures |= _class_figures(recipe, pictures, labels, predicted, test, seed)
             sides[side] = {key: round(value, 5) for key, value in figures.items()}
         return {
             "features": f"{truth.shape[1]} features of {recipe.features}",
@@ -150,6 +137,32 @@ class Digits:
         """80 samples from the same noise; with classes, a column each."""
         pictures, _ = sample(recipe, generator, 80, seed=0)
         return im.grid(pictures, columns=10)
+
+
+def _class_figures(
+    recipe: Recipe, pictures: Tensor, labels: Tensor | None, predicted: Tensor, test: Pictures, seed: int
+) -> dict[str, float]:
+    """What the classes of pictures tell: how they spread, and with labels, how well they are what they should be."""
+    shares = class_report(predicted, len(test.class_names))
+    figures = {
+        "modes": float(shares.modes),
+        "class_kl": shares.kl,
+        "smallest_class": shares.smallest,
+        "largest_class": shares.largest,
+    }
+    if labels is not None:
+        figures["agreement"] = agreement(predicted, labels)
+        figures["classification_accuracy_score"] = classification_accuracy_score(
+            im.to_signed(pictures),
+            labels,
+            im.to_signed(test.images),
+            test.labels,
+            build=lambda: build_generator(checkpoint.resolve(recipe.features).recipe),
+            epochs=3,
+            batch_size=100,
+            seed=seed,
+        )
+    return figures
 
 
 def noise(recipe: Recipe, count: int, seed: int) -> npt.NDArray[np.float32]:
@@ -269,12 +282,29 @@ def _features(classifier: Classifier, pixels: Tensor) -> tuple[Tensor, Tensor]:
     return features, classifier.head(features).argmax(dim=1)
 
 
-_statistics: dict[tuple[str, int, int], FeatureStatistics] = {}
+def reads(features: str, class_names: Sequence[str]) -> bool:
+    """Whether a classifier, by the name of its checkpoint, knows these very classes."""
+    if features_of(features).head.out_features != len(class_names):
+        return False
+    known = class_names_of(features)
+    return known is None or list(known) == list(class_names)
+
+
+def class_names_of(name: str) -> Sequence[str] | None:
+    """The classes of a checkpoint, where it names them: one that is not published yet does not."""
+    try:
+        return checkpoint.resolve(name).metrics.get("class_names")
+    except CheckpointError:
+        return None
+
+
+_statistics: dict[tuple[str, bytes], FeatureStatistics] = {}
 
 
 def _real_statistics(features: str, pictures: Pictures) -> FeatureStatistics:
-    """Mean and covariance of the real side, computed once for a data set in memory."""
-    key = (features, pictures.images.data_ptr(), len(pictures.labels))
+    """Mean and covariance of the real side, computed once for a data set."""
+    content = hashlib.blake2b(pictures.images.contiguous().numpy().data, digest_size=16).digest()
+    key = (features, content)
     if key not in _statistics:
         _statistics.clear()
         _statistics[key] = FeatureStatistics.from_features(_features(features_of(features), pictures.images)[0])

@@ -77,7 +77,7 @@ def test_a_data_set_is_read_once() -> None:
 def test_an_unknown_name_lists_the_known() -> None:
     message = sentence(lambda: datasets.load("cifar", "train"))
     expected = (
-        f"there is no data set 'cifar'; known: {', '.join(DATASETS)}, or a path to a folder, zip or tar of photos"
+        f"there is no data set 'cifar'; known: {', '.join(DATASETS)}, or a path to a folder, zip or tar of pictures"
     )
     assert message == expected
 

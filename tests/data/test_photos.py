@@ -15,8 +15,9 @@ import pytest
 import torch
 from PIL import Image
 
-from gandemo.data import archives, datasets, photos
-from gandemo.data.photos import Photos, assign, load_photos
+from gandemo.data import archives, cache, datasets, photos
+from gandemo.data.photos import Photos, load_photos
+from gandemo.data.splits import assign
 from gandemo.errors import DataError
 
 SAMPLES = datasets.SAMPLES / "photos"
@@ -161,7 +162,7 @@ def test_a_few_photos_fill_every_part(count: int) -> None:
 
 
 def test_two_photos_are_too_few(tmp_path: Path) -> None:
-    assert "2 photos are too few" in sentence(lambda: load_photos(as_folder(tmp_path / "p", contents(2)), "train"))
+    assert "2 pictures are too few" in sentence(lambda: load_photos(as_folder(tmp_path / "p", contents(2)), "train"))
 
 
 # --- decoded once, cut at random --------------------------------------------------------------------------
@@ -351,9 +352,9 @@ def test_a_damaged_cache_is_named(tmp_path: Path, home: Path) -> None:
 
 
 def test_old_caches_go(tmp_path: Path, home: Path) -> None:
-    for index in range(photos.KEEP_CACHES + 2):
+    for index in range(cache.KEEP + 2):
         load_photos(as_folder(tmp_path / str(index), contents(4)), "train")
-    assert len(list((home / "data" / "cache").iterdir())) == photos.KEEP_CACHES
+    assert len(list((home / "data" / "cache").iterdir())) == cache.KEEP
 
 
 # --- by name ----------------------------------------------------------------------------------------------

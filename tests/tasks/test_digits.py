@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +285,15 @@ def test_features_come_from_a_classifier(home: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no checkpoint 'nobody'"):
         digits.features_of("nobody")
     assert isinstance(checkpoint.resolve("no-classifier").generator(), torch.nn.Module)
+
+
+def test_class_figures_are_left_out_where_the_classifier_knows_other_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three classes of somebody's own, or ten of clothing, say nothing of ten digits."""
+    recipe = tiny.DIGITS.with_settings({"features": "mnist-classifier", "classes": 0})
+    generator = tiny.stirred(recipe)
+    real = tiny.pictures(60)
+    known = TASK.evaluate(recipe, generator, real, 40)
+    assert "largest_class" in known
+    for names in (("a", "b", "c"), tuple("abcdefghij")):
+        others = replace(real, class_names=names, labels=real.labels % len(names))
+        assert TASK.evaluate(recipe, generator, others, 40) == {"frechet": known["frechet"]}

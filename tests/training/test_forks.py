@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 import tiny
+import torch
+from PIL import Image
 from test_cli import one_line
 from test_cli import run as command
 
 from gandemo import checkpoint
 from gandemo.errors import CheckpointError, GanDemoError, RecipeError
+from gandemo.recipes import RECIPES
 from gandemo.training import events, forks, process, runs
 from gandemo.training.loop import train
 
@@ -120,3 +123,20 @@ def test_a_refused_resume_names_the_command_that_starts_anew(
 def test_errors_are_ours() -> None:
     with pytest.raises(GanDemoError):
         forks.plan("")
+
+
+def test_training_on_own_digits(home: Path, monkeypatch: Pytest, capsys: pytest.CaptureFixture[str]) -> None:
+    """Class folders with three classes: the networks are told three."""
+    own = tiny.pictures(60)
+    for index, (image, label) in enumerate(zip(own.images, own.labels.tolist(), strict=True)):
+        place = home / "mine" / f"kind {label % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[0].numpy()).save(place / f"{index}.png")
+    monkeypatch.setitem(RECIPES, "tiny-digits", tiny.DIGITS)
+    arguments = ("train", "tiny-digits", "--data", str(home / "mine"), "--run-dir", str(home / "runs" / "own"))
+    assert command(monkeypatch, *arguments) == 0
+    trained = checkpoint.resolve("own/step-6")
+    assert (trained.recipe.classes, trained.recipe.dataset) == (3, f"classes:{home / 'mine'}")
+    assert trained.generator()(torch.zeros(1, 8), torch.tensor([2])).shape == (1, 1, 28, 28)
+    assert command(monkeypatch, "train", "tiny-digits", "--data", str(home / "nowhere")) == 2
+    assert "there is no data set" in capsys.readouterr().err
