@@ -345,7 +345,7 @@ _COLOUR += [
     _COLOUR[0].with_settings(
         {
             "name": "colorize",
-            "description": "Ours: chroma from lightness, with hint points; a judge wants it vivid, rare colours weigh more.",
+            "description": "Ours: chroma from lightness, with hint points; a judge wants it vivid.",
             "source": "gandemo; as colorize-l1, and pix2pix of Isola et al. 2017 (arXiv:1611.07004)",
             "init": "colorize-l1",
             "image_size": 96,
