@@ -29,7 +29,7 @@ def export(
     quantize: Annotated[str, typer.Option(help="none, fp16 (half the size) or int8 (a quarter).")] = "none",
     size: Annotated[int | None, typer.Option(help="Side of the pictures, for photo tasks.")] = None,
     browser: Annotated[
-        bool, typer.Option("--browser", help="The files that browsers and phones run: fp32 or int8, and fp16.")
+        bool, typer.Option("--browser", help="The files that browsers run, for the page and for --web.")
     ] = False,
     web: Annotated[
         Path | None, typer.Option(help="FOLDER or FILE.zip: also a page that runs it, for any static host.")
@@ -41,20 +41,19 @@ def export(
 
     if output is None and not browser and web is None:
         raise RequestError("say where to: -o model.tflite or -o model.onnx")
-    kinds = [] if output is None else [formats.format_of(output.suffix, quantize)]
+    kind = None if output is None else formats.format_of(output.suffix, quantize)
     source = checkpoints.resolve(checkpoint)
-    if browser:
-        kinds += [kind for kind in formats.BROWSER if kind not in kinds]
-    for kind in kinds:
-        formats.check(kind)
-    made = {}
-    for kind in kinds:
+    if output is not None and kind is not None:
         with _stages(f"{source.name} as {kind}") as tell:
-            made[kind] = making.export(source, kind, size=size, tell=tell)
-        print(_told(made[kind], source.path))
-    if output is not None:
-        making.copy(source, made[kinds[0]], output)
+            made = making.export(source, kind, size=size, tell=tell)
+        making.copy(source, made, output)
+        print(_told(made, source.path))
         print(f"wrote {output}")
+    if browser:
+        with _stages(f"{source.name} for browsers") as tell:
+            files = making.for_browsers(source, size=size, tell=lambda _: tell)
+        for made in files:
+            print(_told(made, source.path))
     if web is not None:
         from gandemo.ship.export import web as pages
 

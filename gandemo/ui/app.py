@@ -11,7 +11,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 import gradio as gr
 
 from gandemo.errors import RequestError
-from gandemo.ui import access, colorize, digits, enhance, photos, train
+from gandemo.ui import access, colorize, digits, enhance, photos, ship, train
 from gandemo.ui.parts import PAGE, part, read
 from gandemo.ui.theme import theme
 
@@ -21,11 +21,13 @@ TABS = (
     ("Colorize", colorize.tab, colorize.warm_up),
     ("Enhance", enhance.tab, enhance.warm_up),
     ("Train", train.tab, train.warm_up),
+    ("Ship", ship.tab, ship.warm_up),
 )
 DESCRIPTION = (
     "Small GANs to watch, question and use in the browser: digits from noise, colour for black-and-white photos, "
     "a sharper picture from a poor one"
 )
+STYLES = ("style.css", "photos.css", "train.css", "ship.css", "litert/device.css")
 SCRIPTS = "\n".join(read(name) for name in ("page.js", "photo-view.js", "photo-bench.js", *train.SCRIPTS))
 
 
@@ -67,7 +69,7 @@ def launch(
             share=share and not on_space,
             auth=auth,
             theme=theme(),
-            css=read("style.css") + read("photos.css") + read("train.css"),
+            css="".join(read(name) for name in STYLES),
             head=f'<meta name="description" content="{DESCRIPTION}">\n<script>{SCRIPTS}</script>',
             favicon_path=PAGE / "icon.svg",
             footer_links=["api", "settings"],

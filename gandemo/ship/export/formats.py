@@ -45,9 +45,6 @@ FORMATS: dict[str, Format] = {
     "onnx": Format("ONNX", ".onnx", "none", "servers and desktops", 1e-4, None, ("onnx", "onnxscript", "onnxruntime")),
 }
 
-# What the page and an Android app take: fast everywhere, and exact or small enough.
-BROWSER = ("fp32", "fp16", "int8")
-
 
 def format_of(suffix: str, quantize: str = "none") -> str:
     """The format of a file name's ending and a quantization.

@@ -6,14 +6,16 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from gandemo.checkpoint import Checkpoint
-from gandemo.errors import ExportError
+from gandemo.errors import ExportError, ParityError
 from gandemo.ship.export import card, formats, process, records
 from gandemo.ship.export.records import Export
 
 MOST_THREADS = 4
+SMALL = 4_000_000  # bytes; up to there a browser takes the exact file
 Tell = process.Tell
 
 
@@ -77,6 +79,26 @@ def export(
         )
     records.add(source.path, made)
     describe(source)
+    return made
+
+
+def for_browsers(source: Checkpoint, *, size: int | None = None, tell: Callable[[str], Tell]) -> list[Export]:
+    """The files that a page needs: 8 bits, and the exact one where it is small or where 8 bits are not faithful.
+
+    Args:
+        source: the checkpoint.
+        size: as for `export`.
+        tell: what to call with the stages of each format.
+
+    Raises:
+        RequestError: as for `export`.
+        ExportError: as for `export`.
+    """
+    made = []
+    with suppress(ParityError):  # then the exact one serves
+        made.append(export(source, "int8", size=size, tell=tell("int8")))
+    if not made or 4 * made[0].bytes <= SMALL:
+        made.append(export(source, "fp32", size=size, tell=tell("fp32")))
     return made
 
 

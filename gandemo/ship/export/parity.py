@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gandemo.errors import ExportError
+from gandemo.errors import ExportError, ParityError
 from gandemo.ship.export.formats import FORMATS
 from gandemo.ship.export.interface import Arrays, Interface
 
@@ -122,16 +122,16 @@ def check(name: str, found: Parity) -> None:
     """Whether a file is as faithful as its format must be.
 
     Raises:
-        ExportError: it is not; with the figure.
+        ParityError: it is not; with the figure.
     """
     wanted = FORMATS[name]
     if wanted.max_error is not None and not found.max_error <= wanted.max_error:
-        raise ExportError(
+        raise ParityError(
             f"the {name} file is up to {found.max_error:.2g} from PyTorch's output, more than {wanted.max_error:g}; "
             "it was not kept"
         )
     if wanted.psnr is not None and not found.psnr >= wanted.psnr:
-        raise ExportError(
+        raise ParityError(
             f"the {name} file reaches {found.psnr:.1f} dB against PyTorch's output, less than {wanted.psnr:g} dB; "
             "it was not kept, so take a format with more precision"
         )

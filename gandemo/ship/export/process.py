@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gandemo.errors import ExportError
+from gandemo.errors import ExportError, ParityError
 from gandemo.training.manager import child_environment
 
 SECONDS = 1_200.0  # a large network on a busy machine; a quiet one takes a few
@@ -69,6 +69,7 @@ def run(
         should_stop: asked now and then; True ends it.
 
     Raises:
+        ParityError: the file is not faithful; with the figure.
         ExportError: it took too long, needed too much, was stopped, or could not do it; the message says which.
     """
     began = time.monotonic()
@@ -139,7 +140,7 @@ def _follow(
                 found: dict[str, Any] = said["done"]
                 return found
             if "error" in said:
-                raise ExportError(said["error"])
+                raise (ParityError if said.get("parity") else ExportError)(said["error"])
             if said["stage"] != stage:
                 stage, at = said["stage"], now
             within = said["share"]
@@ -178,4 +179,3 @@ def _ended(status: int) -> ExportError:
             "free some and try again, or take ONNX"
         )
     return ExportError(f"the conversion ended with status {status} and no word; try again, or take ONNX")
-

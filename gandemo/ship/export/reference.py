@@ -70,7 +70,7 @@ def _coloured(pipeline: Pipeline, pixels: torch.Tensor, size: int) -> torch.Tens
 
 def _enhanced(pipeline: Pipeline, pixels: torch.Tensor, size: int) -> torch.Tensor:
     signed = im.to_signed(pixels)[0]
-    tiling = im.Tiling(*signed.shape[-2:], side=size)
+    tiling = im.Tiling(signed.shape[1], signed.shape[2], side=size)
     tiles = (pairs.through(pipeline.generator, tile[None])[0] for tile in tiling.split(signed))
     return im.to_pixels(tiling.merge(tiles))[None]
 

@@ -15,13 +15,14 @@ from string import Template
 from gandemo.checkpoint import Checkpoint
 from gandemo.errors import ExportError, RequestError
 from gandemo.ship.export import records
+from gandemo.ship.export.making import SMALL
 from gandemo.ship.export.records import Export
 
 RUNTIME = Path(__file__).resolve().parents[2] / "ui" / "page" / "litert"
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS = ("digits", "colorize", "enhance")
-# Quick in a browser first; half precision is unpacked there at every run.
-PREFERRED = ("int8", "fp32", "fp16")
+# Half precision comes last: a browser unpacks it at every run.
+FOR_BROWSERS = ("int8", "fp32", "fp16")
 _TITLES = {"digits": "digits from noise", "colorize": "colour for black-and-white photos", "enhance": "sharper photos"}
 
 
@@ -36,8 +37,10 @@ def browser_export(checkpoint: Path, kind: str | None = None) -> Export:
         RequestError: there is none, or the task has no page.
     """
     exports = records.of(checkpoint)
-    wanted = PREFERRED if kind is None else (kind,)
-    found = next((exports[name] for name in wanted if name in exports and name in PREFERRED), None)
+    wanted = FOR_BROWSERS if kind is None else (kind,)
+    found = next((exports[name] for name in wanted if name in exports and name in FOR_BROWSERS), None)
+    if kind is None and "fp32" in exports and exports["fp32"].bytes <= SMALL:
+        found = exports["fp32"]
     if found is None:
         raise RequestError(f"there is no TFLite file of {checkpoint.name} yet; export one first: int8 suits browsers")
     if found.description.get("task") not in TASKS:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from gandemo.errors import GanDemoError
+from gandemo.errors import GanDemoError, ParityError
 
 NICENESS = 5  # the page goes on beside it
 # What each stage takes of the whole, about, on a quiet machine.
@@ -120,7 +120,7 @@ def main() -> None:
                 os.nice(max(0, NICENESS - os.nice(0)))
             say(done=make(order, lambda stage, share: say(stage=stage, share=share)))
         except GanDemoError as error:
-            say(error=str(error))
+            say(error=str(error), parity=isinstance(error, ParityError))
         except MemoryError:
             say(error=f"the conversion needed more than {order['memory_gb']:g} GB of memory; free some, or take ONNX")
         except Exception as error:  # a converter fails in ways of its own; its words are the best there are

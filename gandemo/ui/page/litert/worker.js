@@ -16,7 +16,8 @@ async function unpacked(url) {
 }
 
 async function start() {
-  self.Module = { wasmBinary: await unpacked("litert.wasm.gz") };
+  const printErr = (text) => /^(INFO|WARNING)/.test(text) || console.error(text); // it tells its whole life as errors
+  self.Module = { wasmBinary: await unpacked("litert.wasm.gz"), printErr };
   // The processor alone: what a graphics card makes of a network differs from card to card.
   Object.defineProperty(self.navigator, "gpu", { value: { requestAdapter: async () => null } });
   const warn = console.warn;

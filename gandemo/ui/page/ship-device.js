@@ -1,0 +1,54 @@
+// An exported file in this browser; the scripts that run it are fetched when somebody asks for it, from this server.
+const { make, hear } = window.gandemo;
+const place = element.querySelector(".gd-ship-device");
+const home = element.closest("#ship-device");
+let end = null;
+let shown = null;
+let asks = 0;
+
+function address(path) {
+  const { root = "", api_prefix = "/gradio_api" } = window.gradio_config || {};
+  return new URL(`${root}${api_prefix}/file=${path.split("/").map(encodeURIComponent).join("/")}`, location).href;
+}
+
+function empty() {
+  end?.();
+  end = shown = null;
+  place.replaceChildren(make("p", { class: "gd-note" }, "Press “Run it on this device” beside a TFLite file above. The first time, 3 MB of runtime are fetched from this server."));
+}
+
+// The server's values of the same digits: asked for by an event, answered by another part of the page.
+function digits(checkpoint) {
+  return (seed, count, label) => new Promise((resolve) => {
+    const ask = String(++asks);
+    const answered = ({ detail }) => {
+      if (detail.ask !== ask) return;
+      home.removeEventListener("gd-compared", answered);
+      const bytes = Uint8Array.from(atob(detail.values), (letter) => letter.charCodeAt(0));
+      resolve(new Float32Array(bytes.buffer));
+    };
+    home.addEventListener("gd-compared", answered);
+    trigger("compare", { ask, checkpoint, seed, count, label });
+  });
+}
+
+async function draw() {
+  const data = props.value;
+  if (!data || data === shown) return;
+  end?.();
+  shown = data;
+  place.replaceChildren(make("p", { class: "gd-note", role: "status" }, "Fetching the runtime …"));
+  home.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  const base = address(props.runtime);
+  const { mount } = await import(base);
+  if (props.value !== data) return;
+  const title = make("h3", {}, `${data.checkpoint}, ${data.format}`);
+  const box = make("div", {});
+  place.replaceChildren(title, box);
+  end = mount(box, { base, model: address(data.path), description: data.description, example: data.example, expected: data.expected, digits: digits(data.checkpoint) });
+}
+
+watch("value", draw);
+hear(element, "ship-device", "gd-changed", empty);
+empty();
+draw();

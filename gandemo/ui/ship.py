@@ -1,0 +1,116 @@
+"""The tab Ship: a checkpoint as a file for phones, browsers and servers, run on this very device, and the Hub.
+
+The wiring alone; what is done stands in `ship_answers`, which loads torch at first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import gradio as gr
+
+from gandemo.ship.export import formats
+from gandemo.ui import access, catalog
+from gandemo.ui.events import when
+from gandemo.ui.hub import hub_part
+from gandemo.ui.parts import PAGE, part
+from gandemo.ui.photo_files import PhotoFiles
+
+RUNTIME = PAGE / "litert"
+QUEUE = "export"
+_TASKS = ("digits", "colorize", "enhance", "inpaint", "classify")
+
+
+def _answers() -> ModuleType:
+    from gandemo.ui import ship_answers
+
+    return ship_answers
+
+
+def warm_up() -> None:
+    """Nothing: what this tab needs is loaded when somebody exports."""
+
+
+def tab(demo: gr.Blocks) -> None:
+    """Builds the tab inside the current Blocks."""
+    gr.set_static_paths([RUNTIME])  # the browser's runtime and its scripts, from this server alone
+    files = PhotoFiles(demo.upload_file_set)
+    with gr.Column(elem_classes="gd-section"):
+        part("ship-title")
+        with gr.Row(elem_classes="gd-split"):
+            with gr.Column(elem_classes="gd-panel gd-side", scale=4, min_width=280):
+                chosen = gr.Dropdown(label="Checkpoint", elem_id="ship-checkpoint", **_choices(None))
+                kind = gr.Radio(
+                    [(f"{one.title}: {one.good_for}", name) for name, one in formats.FORMATS.items()],
+                    value="int8",
+                    label="Format",
+                    elem_id="ship-format",
+                    elem_classes="gd-chips",
+                )
+                export = gr.Button("Export", variant="primary", size="lg", elem_id="ship-export")
+                working = part("ship-working")
+            with gr.Column(elem_classes="gd-side", scale=7, min_width=300):
+                exports = part("ship-exports")
+    with gr.Column(elem_classes="gd-section"):
+        part("ship-device-title")
+        device = part("ship-device", runtime=(RUNTIME / "device.js").as_posix())
+        compared = part("ship-compared")
+        code = part("ship-qr")
+    hub_part(demo)
+
+    def exported(checkpoint: Any, kind: Any) -> Iterator[list[Any]]:
+        for state in _answers().export(checkpoint, kind):
+            done = state["kind"] == "done"
+            yield [state, _answers().state(files, checkpoint) if done else gr.skip()]
+
+    def looked(checkpoint: Any) -> dict[str, Any]:
+        state: dict[str, Any] = _answers().state(files, checkpoint)
+        return state
+
+    def ran(event: gr.EventData) -> dict[str, Any]:
+        shown: dict[str, Any] = _answers().device(files, event._data)
+        return shown
+
+    def paged(event: gr.EventData) -> dict[str, Any]:
+        state: dict[str, Any] = _answers().page(files, event._data)
+        return state
+
+    def coded(event: gr.EventData) -> dict[str, Any]:
+        shared = getattr(demo, "share_url", None)
+        shown: dict[str, Any] = _answers().code(event._data, shared, access.is_local())
+        return shown
+
+    exporting = when(export.click, exported, [chosen, kind], [working, exports], queue=QUEUE, at_once=1)
+    exporting.failure(None, js="() => gandemo.tell('ship-working', 'gd-failed')", api_visibility="private")
+    when(working.stop, _stopped, None, None, queue="stop")
+    for event in (chosen.input, exports.seen):
+        when(event, looked, chosen, exports)
+    chosen.input(None, js="() => gandemo.tell('ship-device', 'gd-changed')", api_visibility="private")
+    when(exports.run, ran, None, device)
+    when(exports.pack, paged, None, exports, busy="ship-exports")
+    when(device.compare, _compared, None, compared)
+    when(code.seen, coded, None, code)
+    when(demo.load, _opened, chosen, chosen)
+
+
+# --- callbacks --------------------------------------------------------------------------------------------
+
+
+def _stopped(event: gr.EventData) -> None:
+    _answers().stop(event._data)
+
+
+def _compared(event: gr.EventData) -> dict[str, Any]:
+    values: dict[str, Any] = _answers().digits(event._data)
+    return values
+
+
+def _opened(chosen: Any) -> gr.Dropdown:
+    return gr.Dropdown(**_choices(chosen))
+
+
+def _choices(chosen: Any) -> dict[str, Any]:
+    names = [entry.name for task in _TASKS for entry in catalog.entries(task)] + catalog.best_of_runs()
+    return {"choices": names, "value": chosen if chosen in names else names[0] if names else None}

@@ -1,0 +1,173 @@
+"""What the tab Ship does: exports, files for this device, a page to download, a code for a phone's camera.
+
+Nothing from a browser names a file: a checkpoint is a name of the catalogue, a format a key of `FORMATS`.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from gandemo import checkpoint
+from gandemo.errors import RequestError
+from gandemo.pipeline import Pipeline
+from gandemo.ship.export import card, formats, making, records, reference, web
+from gandemo.ship.export.records import Export
+from gandemo.ui import catalog, long_work
+from gandemo.ui.digits_answers import class_of, whole
+from gandemo.ui.long_work import Tell
+from gandemo.ui.models import pipeline as loaded
+from gandemo.ui.photo_files import PhotoFiles
+
+_TICKET = re.compile(r"^[0-9a-f-]{16,64}$")
+LONGEST_URL = 300
+
+
+def state(files: PhotoFiles, name: object) -> dict[str, Any]:
+    """The exports of a checkpoint, with every figure, and what this machine can't make."""
+    entry = catalog.find_any(name)
+    exports = records.of(entry.path)
+    why = {kind: reason for kind in formats.FORMATS if (reason := formats.missing(kind)) is not None}
+    return {
+        "checkpoint": entry.name,
+        "rows": [_row(files, entry, one) for one in exports.values()],
+        "can_run": entry.recipe.task in web.TASKS,
+        "notes": sorted(set(why.values())),
+        "machine": next((one.machine for one in exports.values()), ""),
+    }
+
+
+def _row(files: PhotoFiles, entry: catalog.Entry, one: Export) -> dict[str, Any]:
+    chosen = formats.FORMATS[one.format]
+    return {
+        "format": one.format,
+        "title": chosen.title,
+        "file": one.file,
+        "path": _given(files, entry, one),
+        "size": card.megabytes(one.bytes),
+        "max_error": f"{one.parity['max_error']:.1e}",
+        "mean_error": f"{one.parity['mean_error']:.1e}",
+        "psnr": card.decibels(one.parity["psnr"]),
+        "runtime": card.milliseconds(one.latency["runtime"]),
+        "torch": card.milliseconds(one.latency["torch"]),
+        "runs_here": chosen.suffix == ".tflite" and entry.recipe.task in web.TASKS,
+    }
+
+
+def _given(files: PhotoFiles, entry: catalog.Entry, one: Export) -> str:
+    """A copy of an exported file where a browser may fetch it; the last few are kept."""
+    if (path := _copies.get(one.sha256)) is None or not path.is_file():
+        path = files.place(one.file)
+        path.write_bytes(records.path_of(entry.path, one).read_bytes())
+        while len(_copies) > 32:
+            _copies.pop(next(iter(_copies)))
+        _copies[one.sha256] = path
+    return str(path)
+
+
+_copies: dict[str, Any] = {}
+
+
+def export(name: object, kind: object) -> Iterator[dict[str, Any]]:
+    """Makes a file; yields how far it is, and at last what was measured of it."""
+    entry = catalog.find_any(name)
+    chosen = str(kind)
+    formats.check(chosen)
+    if (known := records.of(entry.path).get(chosen)) is not None:
+        yield {"kind": "done", "text": f"{known.file} is there already, made from these very weights."}
+        return
+    source = checkpoint.load(entry.path)
+    ticket = long_work_ticket()
+    yield {"kind": "progress", "share": 0.0, "text": "Waiting for its turn", "ticket": ticket}
+
+    def work(tell: Tell) -> Export:
+        return making.export(source, chosen, tell=lambda stage: tell(stage.share, stage.text))
+
+    for told in long_work.told(work, ticket):
+        if isinstance(told, Export):
+            yield {
+                "kind": "done",
+                "text": f"{told.file}: {card.megabytes(told.bytes)}, {card.decibels(told.parity['psnr'])} against "
+                f"PyTorch on {told.parity['inputs']:.0f} real inputs, made in {told.seconds:.0f} s.",
+            }
+        else:
+            yield {**told, "ticket": ticket}
+
+
+def long_work_ticket() -> str:
+    """A name for one export that nobody can guess."""
+    import secrets
+
+    return secrets.token_hex(16)
+
+
+def stop(request: object) -> None:
+    """Ends an export, by its ticket."""
+    ticket = request.get("ticket") if isinstance(request, Mapping) else None
+    if isinstance(ticket, str) and _TICKET.match(ticket):
+        long_work.stop(ticket)
+
+
+def device(files: PhotoFiles, request: object) -> dict[str, Any]:
+    """What a browser needs to run an exported file: its address, what it says of itself, an example to compare with."""
+    entry, one = _asked(request)
+    description = one.description
+    shown = {
+        "checkpoint": entry.name,
+        "format": one.format,
+        "path": _given(files, entry, one),
+        "description": description,
+        "example": "",
+        "expected": "",
+    }
+    if description["task"] != "digits":
+        before, after = reference.example(loaded(entry.name, entry.recipe.task), int(description["size"]))
+        shown |= {"example": _data_url(before), "expected": _data_url(after)}
+    return shown
+
+
+def _data_url(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def digits(request: object) -> dict[str, Any]:
+    """The server's values of the digits that a browser has just made: float32, little-endian, base64."""
+    if not isinstance(request, Mapping):
+        raise RequestError("that is no request of this page")
+    seed, count = whole(request.get("seed"), "the seed"), whole(request.get("count"), "the count")
+    pipeline: Pipeline = loaded(request.get("checkpoint"), "digits")
+    values = reference.digit_values(pipeline, seed, count, class_of(request.get("label")))
+    return {"ask": str(request.get("ask"))[:40], "values": base64.b64encode(values.tobytes()).decode("ascii")}
+
+
+def page(files: PhotoFiles, request: object) -> dict[str, Any]:
+    """The state of the exports, with the address of a page of static files made from one."""
+    entry, one = _asked(request)
+    folder = re.sub(r"[^A-Za-z0-9._-]+", "-", entry.name)
+    content = web.zipped(web.page(checkpoint.load(entry.path), one.format), folder)
+    return {**state(files, entry.name), "zip": files.keep(f"{folder}.zip", content), "zip_name": f"{folder}.zip"}
+
+
+def _asked(request: object) -> tuple[catalog.Entry, Export]:
+    if not isinstance(request, Mapping):
+        raise RequestError("that is no request of this page")
+    entry = catalog.find_any(request.get("checkpoint"))
+    return entry, web.browser_export(entry.path, str(request.get("format")))
+
+
+def code(request: object, shared: str | None, is_local: bool) -> dict[str, Any]:
+    """The page's address as a QR code, where a phone can reach it."""
+    import segno
+
+    url = shared or (request.get("url") if isinstance(request, Mapping) else None)
+    parts = urlsplit(url) if isinstance(url, str) and len(url) <= LONGEST_URL else None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise RequestError("that is no address of a page")
+    if not shared and (is_local or parts.hostname in ("localhost", "127.0.0.1", "::1")):
+        return {"png": "", "text": "Only this machine reaches the page. Start it with --share for a link to scan."}
+    address = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    image = segno.make(address, error="m").svg_data_uri(scale=5, border=2, dark="#15151c", light="#ffffff")
+    return {"png": image, "text": address}
