@@ -45,6 +45,12 @@ HOMES = {
     "torchvision": ("data.torchvision_import", "data.datasets"),
     "cv2": ("metrics.classical",),
     "skimage": ("metrics.classical",),
+    "litert_torch": ("ship.export.tflite",),
+    "ai_edge_litert": ("ship.export.tflite",),
+    "ai_edge_quantizer": ("ship.export.tflite",),
+    "onnx": ("ship.export.onnx",),
+    "onnxruntime": ("ship.export.onnx",),
+    "segno": ("ui.ship_answers",),
 }
 NO_TORCH = ("errors", "elsewhere", "recipe", "recipes", "")
 

@@ -1,0 +1,314 @@
+"""Exports: made by the real converters, run in the real runtimes, recorded, refused where they are not faithful."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gandemo import checkpoint
+from gandemo.errors import ExportError, ParityError, RequestError
+from gandemo.pipeline import Pipeline
+from gandemo.ship.export import android, card, formats, making, parity, process, records, tflite
+from gandemo.ship.export import interface as interfaces
+from gandemo.ship.export import onnx as onnx_files
+from tests import tiny, tiny_photos
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> checkpoint.Checkpoint:
+    """Tiny digits with a card, as int8 and as ONNX, by the child process as people use it."""
+    source = tiny.save(tmp_path_factory.mktemp("export") / "tiny-digits", tiny.DIGITS)
+    (source.path / "README.md").write_text("# tiny\n\nA card.\n", encoding="utf-8")
+    for kind in ("int8", "onnx"):
+        making.export(source, kind, threads=1)
+    return source
+
+
+def test_a_file_is_made_checked_recorded_and_told(exported: checkpoint.Checkpoint) -> None:
+    made = records.of(exported.path)["int8"]
+    path = records.path_of(exported.path, made)
+    assert made.bytes == path.stat().st_size
+    assert made.sha256 == records.sha256(path)
+    assert made.parity["inputs"] == 32
+    assert 0 < made.parity["mean_error"] <= made.parity["max_error"] < 0.5
+    assert made.parity["psnr"] >= 30
+    assert made.latency["runtime"] > 0
+    assert made.latency["torch"] > 0
+    told = (exported.path / "README.md").read_text(encoding="utf-8")
+    assert told.startswith("# tiny\n\nA card.\n")
+    assert f"[{made.file}](exports/{made.file})" in told
+    assert card.decibels(made.parity["psnr"]) in told
+    assert not [one for one in path.parent.iterdir() if one.name.startswith(".")]
+
+
+def test_a_tflite_file_tells_what_it_is(exported: checkpoint.Checkpoint) -> None:
+    made = records.of(exported.path)["int8"]
+    path = records.path_of(exported.path, made)
+    inside = tflite.description(path)
+    assert inside == made.description
+    assert inside["task"] == "digits"
+    assert inside["class_names"] == [str(index) for index in range(10)]
+    assert inside["licence"] == "Apache-2.0"
+    assert inside["signatures"] == {"generate": 1, "generate_16": 16}
+    assert (inside["outputs"]["image"]["low"], inside["outputs"]["image"]["high"]) == (-1.0, 1.0)
+    # the words of the description lie in the file as they are, for tools that show them
+    assert b"Tiny" in path.read_bytes() or b"tiny-digits" in path.read_bytes()
+
+
+def test_a_tflite_file_runs_by_name_in_both_batches(exported: checkpoint.Checkpoint) -> None:
+    made = records.of(exported.path)["int8"]
+    run = tflite.Runner(records.path_of(exported.path, made), 1)
+    interface = interfaces.interface_of(Pipeline(exported))
+    inputs = interface.examples(16)
+    together = run("generate_16", inputs)["image"]
+    assert together.shape == (16, 28, 28, 1)
+    alone = run("generate", {name: value[3:4] for name, value in inputs.items()})["image"]
+    assert np.abs(together[3:4] - alone).max() < 0.05
+
+
+def test_an_onnx_file_takes_any_batch(exported: checkpoint.Checkpoint) -> None:
+    made = records.of(exported.path)["onnx"]
+    path = records.path_of(exported.path, made)
+    assert onnx_files.description(path) == made.description
+    interface = interfaces.interface_of(Pipeline(exported))
+    run = onnx_files.Runner(path, 1)
+    for count in (1, 5):
+        inputs = interface.examples(count)
+        with torch.inference_mode():
+            truth = interface.module(**{name: torch.from_numpy(value) for name, value in inputs.items()})["image"]
+        assert np.abs(run("generate", inputs)["image"] - truth.numpy()).max() <= 1e-4
+
+
+def test_other_weights_make_an_export_stale(exported: checkpoint.Checkpoint, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(exported.path, copy)
+    assert set(records.of(copy)) == {"int8", "onnx"}
+    tiny.save(tmp_path / "other", tiny.DIGITS, seed=7)
+    shutil.copy(tmp_path / "other" / "generator.safetensors", copy / "generator.safetensors")
+    assert records.of(copy) == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"file": "../../secret.tflite"},
+        {"file": "/etc/passwd"},
+        {"file": "model.onnx"},
+        {"format": "pickle"},
+        {"parity": {"max_error": "low", "mean_error": 0, "psnr": 1}},
+        {"parity": {"max_error": float("nan"), "mean_error": 0.0, "psnr": 1.0}},
+        {"latency": None},
+        {"bytes": 1},
+        {"unknown": 1},
+        {"description": []},
+    ],
+)
+def test_a_record_from_somebody_else_is_not_believed(
+    exported: checkpoint.Checkpoint, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(exported.path, copy)
+    index = copy / "exports" / "exports.json"
+    values = json.loads(index.read_text())
+    first = next(one for one in values if one["format"] == "int8")
+    first.update(change)
+    index.write_text(json.dumps(values))
+    assert set(records.of(copy)) == {"onnx"}
+
+
+def test_damaged_indexes_are_as_good_as_none(exported: checkpoint.Checkpoint, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(exported.path, copy)
+    for text in ("", "{", "{}", "[[]]", "[1]", "[" * 5000):
+        (copy / "exports" / "exports.json").write_text(text)
+        assert records.of(copy) == {}
+
+
+# --- what the child is held to ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> dict[str, Any]:
+    source = tiny.save(tmp_path / "tiny", tiny.DIGITS)
+    return {
+        "checkpoint": str(source.path),
+        "name": "tiny",
+        "format": "fp32",
+        "file": str(tmp_path / "model.tflite"),
+        "size": None,
+        "threads": 1,
+    }
+
+
+def test_an_export_that_takes_too_long_is_ended(order: dict[str, Any]) -> None:
+    with pytest.raises(ExportError, match="longer than 0 seconds"):
+        process.run(order, seconds=0.0)
+
+
+def test_an_export_can_be_stopped(order: dict[str, Any]) -> None:
+    with pytest.raises(ExportError, match="was stopped; nothing was kept"):
+        process.run(order, should_stop=lambda: True)
+
+
+def test_an_export_that_needs_too_much_memory_is_one_sentence(order: dict[str, Any]) -> None:
+    with pytest.raises(ExportError, match="memory"):
+        process.run(order, memory_gb=0.02)
+
+
+def test_a_damaged_checkpoint_is_one_sentence(order: dict[str, Any]) -> None:
+    (Path(order["checkpoint"]) / "generator.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(ExportError, match="damaged"):
+        process.run(order)
+
+
+# --- parity -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny_interface(tmp_path: Path) -> interfaces.Interface:
+    return interfaces.interface_of(Pipeline(tiny.save(tmp_path / "tiny", tiny.DIGITS)))
+
+
+def _torch_run(interface: interfaces.Interface, change: Callable[[Any], Any]) -> parity.Run:
+    def run(signature: str, inputs: interfaces.Arrays) -> interfaces.Arrays:
+        with torch.inference_mode():
+            out = interface.module(**{name: torch.from_numpy(value) for name, value in inputs.items()})
+        return {name: change(value.numpy()) for name, value in out.items()}
+
+    return run
+
+
+def test_parity_measures_what_is_wrong(tiny_interface: interfaces.Interface) -> None:
+    found = parity.compare(tiny_interface, _torch_run(tiny_interface, lambda out: out + np.float32(0.02)))
+    assert found.inputs == 32
+    assert found.max_error == pytest.approx(0.02, rel=1e-3)
+    assert found.mean_error == pytest.approx(0.02, rel=1e-3)
+    assert found.psnr == pytest.approx(40.0, abs=0.01)  # 20 log10(2 / 0.02)
+    parity.check("int8", found)
+    with pytest.raises(ParityError, match=r"0\.02 from PyTorch's output, more than 0\.0001"):
+        parity.check("fp32", found)
+    with pytest.raises(ParityError, match=r"reaches 40\.0 dB .* less than 50 dB"):
+        parity.check("fp16", found)
+
+
+def test_one_wrong_batch_is_seen(tiny_interface: interfaces.Interface) -> None:
+    right, wrong = (_torch_run(tiny_interface, change) for change in (lambda out: out, lambda out: -out))
+    found = parity.compare(
+        tiny_interface, lambda signature, inputs: (wrong if signature.endswith("16") else right)(signature, inputs)
+    )
+    assert found.max_error > 0.1
+
+
+def test_other_shapes_and_no_numbers_are_refused(tiny_interface: interfaces.Interface) -> None:
+    with pytest.raises(ExportError, match="values where PyTorch gives"):
+        parity.compare(tiny_interface, _torch_run(tiny_interface, lambda out: out[:, 1:]))
+    with pytest.raises(ExportError, match="not finite"):
+        parity.compare(tiny_interface, _torch_run(tiny_interface, lambda out: out * np.float32("nan")))
+
+
+# --- networks and what they take --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("extra", [0, 1, 2])
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_transposed_convolutions_are_rewritten_exactly(padding: int, extra: int, dilation: int) -> None:
+    torch.manual_seed(0)
+    layer = nn.ConvTranspose2d(3, 4, 5, stride=3, padding=padding, output_padding=extra, dilation=dilation)
+    network = nn.Sequential(layer).to(memory_format=torch.channels_last).train()
+    ready = tflite.exact(network)
+    assert not ready.training
+    assert all(weight.is_contiguous() for weight in ready.parameters())
+    assert not isinstance(ready[0], nn.ConvTranspose2d) or padding == extra == 0
+    x = torch.randn(2, 3, 7, 6)
+    torch.testing.assert_close(ready(x), network.eval()(x), rtol=1e-5, atol=1e-5)
+
+
+RECIPES = {**tiny.TINY, **tiny_photos.TINY}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_has_named_inputs_and_outputs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.add_dataset(monkeypatch)
+    pipeline = Pipeline(tiny.save(tmp_path / "tiny", RECIPES[name]))
+    photo = RECIPES[name].task in ("enhance", "inpaint")
+    interface = interfaces.interface_of(pipeline, 32 if photo else None)
+    inputs = interface.examples(2)
+    assert list(inputs) == list(interface.inputs)
+    for key, value in interface.inputs.items():
+        assert inputs[key].shape == (2, *value.shape)
+        assert inputs[key].dtype == value.dtype
+        assert value.low is None or inputs[key].min() >= value.low
+        assert value.high is None or inputs[key].max() <= value.high
+    with torch.inference_mode():
+        outputs = interface.module(**{key: torch.from_numpy(value) for key, value in inputs.items()})
+    assert {key: tuple(value.shape[1:]) for key, value in outputs.items()} == {
+        key: value.shape for key, value in interface.outputs.items()
+    }
+    assert not set(interface.inputs) & set(interface.outputs)  # ONNX has one space of names for both
+    json.dumps(interfaces.describe(pipeline, interface), allow_nan=False)
+
+
+def test_a_size_that_the_network_can_not_take_is_refused(tmp_path: Path) -> None:
+    photo = Pipeline(tiny.save(tmp_path / "photo", tiny_photos.TINY["enhance"]))
+    for size in (31, 34, 4096):
+        with pytest.raises(RequestError, match="a multiple of 4"):
+            interfaces.interface_of(photo, size)
+    with pytest.raises(RequestError, match="leave out --size"):
+        interfaces.interface_of(Pipeline(tiny.save(tmp_path / "tiny", tiny.DIGITS)), 32)
+
+
+# --- formats, card, what lies beside ----------------------------------------------------------------------
+
+
+def test_formats_are_named_by_ending_and_quantization() -> None:
+    assert formats.format_of(".tflite") == "fp32"
+    assert formats.format_of(".tflite", "int8") == "int8"
+    assert formats.format_of(".onnx") == "onnx"
+    for suffix, quantize, told in (
+        (".onnx", "int8", "leave out --quantize"),
+        (".pt", "none", "ends in .tflite or .onnx"),
+        (".tflite", "int4", "takes none, fp16, int8"),
+    ):
+        with pytest.raises(RequestError, match=told):
+            formats.format_of(suffix, quantize)
+
+
+def test_without_a_converter_onnx_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "_is_installed", lambda package: package != "litert_torch")
+    with pytest.raises(RequestError, match="take ONNX"):
+        formats.check("int8")
+    assert formats.check("onnx").suffix == ".onnx"
+
+
+def test_the_card_is_told_once(exported: checkpoint.Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text("# name\n\ntext\n", encoding="utf-8")
+    exports = records.of(exported.path)
+    for _ in range(2):
+        card.write(path, exports)
+    assert path.read_text().count("## Runs elsewhere") == 1
+    card.write(path, {})
+    assert path.read_text() == "# name\n\ntext\n"
+
+
+def test_android_code_is_filled_in_for_every_task(exported: checkpoint.Checkpoint) -> None:
+    made = records.of(exported.path)["int8"]
+    texts = android.files({"int8": made})
+    assert set(texts) == {"README.md", "android/DigitGenerator.kt", "android/MainActivity.kt"}
+    for name, text in texts.items():
+        if name.endswith(".kt"):
+            assert "$" not in text
+            for pair in ("()", "{}", "[]"):
+                assert text.count(pair[0]) == text.count(pair[1])
+    assert made.file in texts["android/DigitGenerator.kt"]
+    assert "GENERATE DIGITS" in texts["android/MainActivity.kt"]
+    assert "ENHANCE IMAGE" in texts["android/MainActivity.kt"]

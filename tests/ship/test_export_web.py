@@ -1,0 +1,79 @@
+"""The page of static files, and the command that makes it."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gandemo import checkpoint
+from gandemo.__main__ import app
+from gandemo.errors import RequestError
+from gandemo.ship.export import records, web
+
+DIGITS = checkpoint.PACKAGE_CHECKPOINTS / "digits"
+
+
+@pytest.fixture
+def digits(tmp_path: Path) -> checkpoint.Checkpoint:
+    """The shipped digits with the exports that ship."""
+    shutil.copytree(DIGITS, tmp_path / "digits")
+    return checkpoint.load(tmp_path / "digits")
+
+
+def test_the_shipped_digits_have_files_for_browsers() -> None:
+    exports = records.of(DIGITS)
+    assert {"fp32", "int8"} <= set(exports)
+    assert exports["int8"].bytes <= 1.5e6
+    assert exports["fp32"].parity["max_error"] <= 1e-4
+    assert web.browser_export(DIGITS).format == "fp32"  # small, so the exact one
+
+
+def test_a_page_holds_everything_and_asks_nobody(digits: checkpoint.Checkpoint, tmp_path: Path) -> None:
+    index = web.write(digits, tmp_path / "page")
+    files = {path.relative_to(index.parent).as_posix(): path for path in index.parent.rglob("*") if path.is_file()}
+    assert {"index.html", "model.tflite", "litert/litert.wasm.gz", "litert/LICENSE", "sw.js"} <= set(files)
+    assert files["model.tflite"].read_bytes()[4:8] == b"TFL3"
+    kept = json.loads(re.search(r"const FILES = (\[.*?\]);", files["sw.js"].read_text())[1])
+    assert {name for name in kept if name != "./"} <= set(files)
+    for name in ("index.html", "start.js", "sw.js", "litert/device.js", "litert/noise.js", "litert/worker.js"):
+        assert "//" not in re.sub(r"^\s*//.*$| // .*$", "", files[name].read_text(), flags=re.MULTILINE), name
+    with pytest.raises(RequestError, match="exists; name a new folder"):
+        web.write(digits, tmp_path / "page")
+
+
+def test_the_same_page_is_the_same_zip(digits: checkpoint.Checkpoint) -> None:
+    first, second = (web.zipped(web.page(digits), "digits") for _ in range(2))
+    assert first == second
+    with zipfile.ZipFile(io.BytesIO(first)) as archive:
+        assert archive.testzip() is None
+        assert all(name.startswith("digits/") for name in archive.namelist())
+    assert len(first) < 8e6
+
+
+def test_without_an_export_there_is_no_page(digits: checkpoint.Checkpoint) -> None:
+    shutil.rmtree(digits.path / "exports")
+    with pytest.raises(RequestError, match="export one first"):
+        web.page(digits)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["digits"], "say where to"),
+        (["digits", "-o", "model.pt"], "ends in .tflite or .onnx"),
+        (["digits", "-o", "model.tflite", "--quantize", "int3"], "takes none, fp16, int8"),
+        (["nowhere", "-o", "model.tflite"], "there is no checkpoint 'nowhere'"),
+        (["digits", "-o", "model.onnx", "--quantize", "fp16"], "leave out --quantize"),
+    ],
+)
+def test_wrong_wishes_are_one_sentence(arguments: list[str], told: str, home: Path) -> None:
+    result = CliRunner().invoke(app, ["export", *arguments])
+    assert result.exit_code != 0
+    assert told in str(result.exception)
