@@ -93,7 +93,7 @@ def members(source: Path, *, most_files: int = MAX_FILES, most_bytes: int | None
         count += 1
         if count > most_files:
             raise DataError(f"{source.name} holds more than {most_files:,} files; split it")
-        parts = PurePosixPath(name).parts
+        parts = PurePosixPath(name.replace("\\", "/")).parts
         if not parts or parts[-1].startswith(".") or "__MACOSX" in parts:
             continue
         yield name, lambda name=name, read=read: bounded(name, read)  # type: ignore[misc]
@@ -149,7 +149,7 @@ def _of_zip(source: Path) -> Members:
                     _check_member(info.filename, info.file_size, info.compress_size)
                     try:
                         with archive.open(info) as file:
-                            return file.read(MAX_BYTES + 1)
+                            return file.read(info.file_size + 1)  # no more is inflated, whatever there is
                     except _BROKEN:
                         raise DataError(f"{name} is damaged in the archive") from None
 

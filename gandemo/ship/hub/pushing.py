@@ -94,7 +94,8 @@ def push(
         base = HubId.parse(base).repo
     source.generator()  # what is damaged does not leave
     source.discriminator()
-    source.faithful()
+    if source.has_faithful:
+        source.faithful()
     with _staged(source, target.repo, base) as files:
         return commit(
             files,
