@@ -271,7 +271,7 @@ def test_no_chroma_gives_the_grey_photo() -> None:
     assert found["gain"] == pytest.approx(0.0, abs=1e-6)
     assert found["ab_error"] == pytest.approx(found["grey_ab_error"])
     assert found["colourfulness_ratio"] < 0.05
-    assert found["balance"] == pytest.approx(-5.0, abs=0.3)
+    assert found["balance"] == pytest.approx(-recipe.options["liveliness"], abs=0.3)
 
 
 def test_lightness_stays_whatever_the_colour() -> None:
