@@ -11,6 +11,8 @@ from gandemo import checkpoint
 from gandemo.recipes import RECIPES
 from gandemo.ship import photo_card
 from gandemo.ship.card import card, overview
+from gandemo.ship.export import card as exports
+from gandemo.ship.export import records
 from gandemo.ship.publish import command
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,10 +28,12 @@ def test_the_tables_in_the_readme_are_the_measured_ones() -> None:
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda path: path.name)
-def test_a_shipped_card_is_made_from_its_own_recipe_and_metrics(folder: Path) -> None:
+def test_a_shipped_card_is_made_from_its_own_recipe_metrics_and_exports(folder: Path, tmp_path: Path) -> None:
     found = checkpoint.load(folder)
-    made = card(folder.name, found.recipe, found.metrics, command(found.recipe, folder.name))
-    assert (folder / "README.md").read_text(encoding="utf-8") == made
+    made = tmp_path / "README.md"
+    made.write_text(card(folder.name, found.recipe, found.metrics, command(found.recipe, folder.name)), "utf-8")
+    exports.write(made, records.of(folder))
+    assert (folder / "README.md").read_text(encoding="utf-8") == made.read_text("utf-8")
     assert found.recipe.name in RECIPES
 
 
