@@ -20,7 +20,10 @@ Progress = Callable[[int, int], None]
 Mask = npt.NDArray[np.bool_]
 
 SCALES = (1, 2, 4)
-SIDE, OVERLAP = 384, 48  # of tiles: a network of three halvings sees no further than 48 pixels, and little beyond 24
+SIDE = 384  # of tiles
+# What two tiles share: an enhancer of three halvings looks 37 pixels around it, and what lies beyond 32 counts for
+# 3 in 1,000 of that; an inpainter of four looks 93 pixels around it, and much of that counts.
+OVERLAP, WIDE_OVERLAP = 64, 128
 REACH = 12  # pixels from what is known, how far a network paints well: training's strokes and boxes are that wide
 SMALLEST = 64  # shorter side of the smallest copy in which a wide hole is begun
 
@@ -41,7 +44,7 @@ def enhance(
         return torch.lerp(poor, painted.float(), strength)
 
     planes = _planes(photo.pixels)
-    tiling = _tiling(planes)
+    tiling = _tiling(planes, OVERLAP)
     result = np.empty_like(photo.pixels)
     for place, band in _bands(tiling, [planes], better, _counted(progress, len(tiling))):
         result[place] = band
@@ -156,14 +159,14 @@ class _Level:
             return painted.float()
 
         planes = _planes(self.pixels)
-        tiles = _bands(_tiling(planes), [planes, torch.from_numpy(rim)[None]], filled, lambda: None)
+        tiles = _bands(_tiling(planes, WIDE_OVERLAP), [planes, torch.from_numpy(rim)[None]], filled, lambda: None)
         for place, band in tiles:
             np.copyto(self.pixels[place], band, where=rim[place][..., None])
 
     def tiles_to_paint(self) -> int:
         """How many tiles the network is asked for."""
         rim = torch.from_numpy(self.lost & ~self.core)[None]
-        return sum(bool(tile.any()) for tile in _tiling(rim).split(_upright(rim)))
+        return sum(bool(tile.any()) for tile in _tiling(rim, WIDE_OVERLAP).split(_upright(rim)))
 
 
 def _box(lost: Mask) -> tuple[slice, slice]:
@@ -203,9 +206,9 @@ def _upright(planes: Tensor) -> Tensor:
     return planes.transpose(1, 2) if planes.shape[2] > planes.shape[1] else planes
 
 
-def _tiling(planes: Tensor) -> Tiling:
+def _tiling(planes: Tensor, overlap: int) -> Tiling:
     _, height, width = _upright(planes).shape
-    return Tiling(height, width, side=SIDE, overlap=OVERLAP)
+    return Tiling(height, width, side=SIDE, overlap=overlap)
 
 
 def _bands(
