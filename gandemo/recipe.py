@@ -8,14 +8,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import cos, isfinite, pi
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gandemo.errors import RecipeError
 
 JsonValue = Any
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Refuses what JSON can't hold: a NaN would come back from recipe.json as nothing at all."""
+    for key, value in values.items():
+        if not _is_plain(value):
+            raise ValueError(f"{key} must be a finite number, text, true, false, a list or an object; got {value!r}")
+    return values
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
+    return value is None or isinstance(value, str | int)
+
+
+PlainValues = Annotated[dict[str, JsonValue], AfterValidator(_plain)]
 
 
 class _Part(BaseModel):
@@ -26,7 +48,7 @@ class Net(_Part):
     """A network by name, with the arguments its class takes beyond those that the task fills in."""
 
     name: str
-    args: dict[str, JsonValue] = Field(default_factory=dict)
+    args: PlainValues = Field(default_factory=dict)
 
 
 class Optimizer(_Part):
@@ -86,8 +108,6 @@ class Schedule(_Part):
             return 1.0
         done = min((step - start) / max(steps - start, 1.0), 1.0)
         if self.shape == "cosine":
-            from math import cos, pi
-
             done = (1 - cos(pi * done)) / 2
         return 1.0 + (self.final - 1.0) * done
 
@@ -118,7 +138,7 @@ class Recipe(_Part):
     reuse_fakes: bool = Field(False, description="the generator's step reuses the discriminator step's noise")
     pack: int = Field(1, ge=1, le=8, description="samples the discriminator judges at once (PacGAN)")
     augment: tuple[str, ...] = Field((), description="of the training pictures, by name")
-    options: dict[str, JsonValue] = Field(default_factory=dict, description="settings of the task's own")
+    options: PlainValues = Field(default_factory=dict, description="settings of the task's own")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(0, ge=0, lt=2**31)
     init: str = Field("", description="checkpoint that the weights start from, by name; empty: drawn from the seed")

@@ -25,7 +25,16 @@ class Classify:
     lower_is_better = False
 
     def prepare(self, recipe: Recipe, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
-        """uint8 [N, 1, 28, 28] to float32 in [-1, 1], augmented as the recipe says."""
+        """uint8 [N, 1, 28, 28] to float32 in [-1, 1], augmented as the recipe says.
+
+        Raises:
+            RecipeError: the recipe asks for something that this task does not know.
+        """
+        for name in recipe.loss.weights:
+            if name != "cross_entropy":
+                raise RecipeError(f"loss.weights has no term {name!r} for classify; valid: cross_entropy")
+        if recipe.options:
+            raise RecipeError(f"options has no key {next(iter(recipe.options))!r} for classify; valid: none")
         pictures = im.to_signed(images)
         for name in recipe.augment:
             if name not in AUGMENTATIONS:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gandemo import checkpoint
 from gandemo.data import images as im
-from gandemo.errors import CheckpointError, RequestError
+from gandemo.errors import CheckpointError, RecipeError, RequestError
 from gandemo.metrics import (
     FeatureStatistics,
     agreement,
@@ -41,7 +41,16 @@ class Digits:
     lower_is_better = True
 
     def prepare(self, recipe: Recipe, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
-        """uint8 [N, 1, 28, 28] to float32 [N, 1, S, S], padded with black."""
+        """uint8 [N, 1, 28, 28] to float32 [N, 1, S, S], padded with black.
+
+        Raises:
+            RecipeError: the recipe asks for something that this task does not know.
+        """
+        for setting, given in (("augment", recipe.augment), ("loss.weights", recipe.loss.weights)):
+            if given:
+                raise RecipeError(f"{setting} has no {next(iter(given))!r} for digits; valid: none, so leave it empty")
+        if recipe.options:
+            raise RecipeError(f"options has no key {next(iter(recipe.options))!r} for digits; valid: none")
         real = im.pad_to(im.to_signed(images), recipe.image_size)
         return Batch(real, labels if recipe.classes else None, labels)
 

@@ -219,14 +219,25 @@ class Estimator:
                     self._worker.start()
         return known or Answer("measuring")
 
-    def close(self) -> None:
-        """Ends what is being measured."""
+    def known(self, recipe: Recipe) -> Estimate | None:
+        """What was measured of a recipe by now; nothing is measured for it."""
         with self._lock:
-            self._closed = True
+            answer = self._known.get(self._key(recipe))
+            return None if answer is None else answer.estimate
+
+    def rest(self) -> None:
+        """Drops all wishes, and ends what is being measured."""
+        with self._lock:
             self._wishes.clear()
             if self._child is not None:
                 self._child.kill()
+
+    def close(self) -> None:
+        """Rests for good."""
+        with self._lock:
+            self._closed = True
             worker = self._worker
+        self.rest()
         if worker is not None:
             worker.join()
 
@@ -245,7 +256,9 @@ class Estimator:
                 key, recipe = next(reversed(self._wishes.items()))
             answer = self._measure(recipe)
             with self._lock:
-                self._wishes.pop(key, None)
+                self._child = None
+                if self._wishes.pop(key, None) is None:
+                    continue  # nobody wants it any more
                 self._known[key] = answer
                 while len(self._known) > KEPT:
                     self._known.popitem(last=False)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from gandemo import checkpoint
 from gandemo.data import datasets
-from gandemo.errors import GanDemoError, ResumeError, TrainingError
+from gandemo.errors import DataError, GanDemoError, RecipeError, ResumeError, TrainingError
 from gandemo.recipe import Recipe
 from gandemo.tasks import Pictures
 from gandemo.training import events, fingerprint, process, runs, signals, state
@@ -68,6 +68,7 @@ def train(
                 source = checkpoint.resolve(recipe.init)
         if source is not None:
             start_from(trainer, source)
+        _check_features(recipe, held_out)
     except GanDemoError as error:
         if not new_folders:
             runs.note_failure(run_dir, str(error), getattr(error, "differences", ()))
@@ -115,6 +116,24 @@ def _check_same(run_dir: Path, recipe: Recipe, mark: Mapping[str, Any]) -> list[
             differences,
         )
     return fingerprint.remarks(before, mark)
+
+
+def _check_features(recipe: Recipe, held_out: Pictures) -> None:
+    """Before the first step, not at the first evaluation.
+
+    Raises:
+        GanDemoError: there is no checkpoint of that name, it measures nothing, or there is nothing to measure with.
+    """
+    if not recipe.features:
+        return
+    found = checkpoint.resolve(recipe.features)
+    if found.recipe.task != "classify":
+        raise RecipeError(f"features names {recipe.features!r}, which is no classifier; name one, or leave it empty")
+    if len(held_out) < 2:
+        raise DataError(
+            f"{len(held_out)} picture is held out, too few to measure with; add pictures (20 will do), or leave "
+            "features empty"
+        )
 
 
 class _Run:

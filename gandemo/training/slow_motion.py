@@ -287,7 +287,10 @@ def open_session(source: str, *, fresh: bool = False) -> Session:
         if found.state in runs.ACTIVE:
             raise TrainingError(f"{run} is {found.state}; pause it first, and let it go on afterwards")
         trainer, known = _trainer(found.recipe), None
-        state.load_state(folder / "state", trainer.networks, trainer.optimizers, {"noise": trainer.rng})
+        trainer.step, scalars = state.load_state(
+            folder / "state", trainer.networks, trainer.optimizers, {"noise": trainer.rng}
+        )
+        trainer.source.drawn = scalars["drawn"]
     else:
         chosen = checkpoint.resolve(source)
         if not chosen.has_discriminator:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gandemo import checkpoint
-from gandemo.errors import DataError, TrainingError
+from gandemo.errors import DataError, RecipeError, TrainingError
 from gandemo.nets import build_discriminator, build_generator
+from gandemo.recipe import Net, Recipe
 from gandemo.recipe import Optimizer as OptimizerSettings
-from gandemo.recipe import Recipe
 from gandemo.tasks import Batch, Pictures, task_of
 from gandemo.training import losses
 
@@ -115,9 +117,40 @@ class Trainer:
         self.source = BatchSource(training, recipe.batch_size, recipe.seed)
         self.bf16 = wants_bf16(recipe, device)
         self.step = 0
+        self._rehearse()
         self.losses: dict[str, Tensor] = {}
         self.signals: dict[str, Tensor] = {}
         self.seen: tuple[Tensor, Tensor] | None = None  # real and generated pictures of the last step, if it has any
+
+    def _rehearse(self) -> None:
+        """Sends two pictures through copies of both players, so that what can't work is refused before it begins.
+
+        Raises:
+            RecipeError: a network can't be used with the recipe's settings, or with these pictures.
+        """
+        recipe, rng = self.recipe, torch.Generator().manual_seed(self.recipe.seed)
+        count = min(recipe.batch_size, max(2, recipe.pack))
+        pictures = self.source.pictures
+        images, labels = pictures.take(torch.arange(count), rng)
+        if recipe.classes and int(pictures.labels.max()) >= recipe.classes:
+            raise RecipeError(
+                f"{recipe.dataset} has {int(pictures.labels.max()) + 1} classes; set classes to as many, or to 0"
+            )
+        batch = self.task.prepare(recipe, images.to(self.device), labels.to(self.device), rng)
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []), torch.no_grad():
+            with _in_a_sentence("generator", recipe.generator, recipe.batch_size):
+                fake = self.generate(batch, rng, copy.deepcopy(self.generator).train())
+            self.task.supervised(batch, fake)
+            if self.discriminator is None or recipe.discriminator is None or not recipe.loss.adversarial:
+                return
+            if fake.shape != batch.real.shape:
+                raise RecipeError(
+                    f"the generator {recipe.generator.name!r} makes pictures of {list(fake.shape[1:])}, where the "
+                    f"discriminator is shown real ones of {list(batch.real.shape[1:])}; change generator.args or "
+                    "image_size"
+                )
+            with _in_a_sentence("discriminator", recipe.discriminator, recipe.batch_size):
+                self.judge(fake.float(), batch.condition, copy.deepcopy(self.discriminator).train())
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -148,11 +181,12 @@ class Trainer:
             output: Tensor = network(*self.task.inputs(self.recipe, batch, self.rng if rng is None else rng))
         return output
 
-    def judge(self, pictures: Tensor, condition: Tensor | None) -> Tensor:
-        """The discriminator's logits, float32 [N]."""
-        assert self.discriminator is not None
+    def judge(self, pictures: Tensor, condition: Tensor | None, network: nn.Module | None = None) -> Tensor:
+        """The logits of a network, by default the discriminator that trains: float32 [N]."""
+        network = self.discriminator if network is None else network
+        assert network is not None
         with self._autocast():
-            logits = self.discriminator(pictures, condition) if condition is not None else self.discriminator(pictures)
+            logits = network(pictures, condition) if condition is not None else network(pictures)
         scores: Tensor = logits.float()
         return scores
 
@@ -306,6 +340,24 @@ class Trainer:
                 mean.lerp_(current, weight)
             else:
                 mean.copy_(current)
+
+
+@contextmanager
+def _in_a_sentence(player: str, net: Net, batch_size: int) -> Iterator[None]:
+    """Turns what PyTorch says of a network that can't work into a sentence; a full memory stays what it is."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        if "allocate memory" in reason:
+            raise
+        if "more than 1 value per channel" in reason:
+            raise RecipeError(
+                f"the {player}'s batch norm can't learn from a batch of {batch_size}; set batch_size to 2 or more"
+            ) from None
+        raise RecipeError(f"{player} {net.name!r} can't work with {player}.args {net.args}: {reason}") from None
 
 
 def start_from(trainer: Trainer, source: checkpoint.Checkpoint) -> None:
