@@ -51,7 +51,8 @@ def example(pipeline: Pipeline, size: int) -> tuple[bytes, bytes]:
         size: of the file's pictures.
     """
     photo = im.open_photo(datasets.SAMPLES / "photos" / EXAMPLE, shorter_side=SIDE)
-    pixels = im.crop_to(torch.from_numpy(photo.pixels).permute(2, 0, 1)[None], SIDE)
+    whole = torch.from_numpy(photo.pixels).permute(2, 0, 1)[None]
+    pixels = pairs.resize(im.crop_to(whole, min(whole.shape[-2:])), SIDE)  # the photos that ship are smaller or larger
     if pipeline.recipe.task == "colorize":
         before = colorize.grey(pixels)
         after = _coloured(pipeline, before, size)

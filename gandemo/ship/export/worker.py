@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -20,6 +21,8 @@ from typing import Any, TextIO
 
 from gandemo.errors import GanDemoError, ParityError
 
+# How libraries, and the loader of libraries, say that there is no more memory.
+_NO_MEMORY = re.compile(r"bad_alloc|[Nn]ot enough memory|[Cc]annot allocate memory|failed to map segment")
 NICENESS = 5  # the page goes on beside it
 # What each stage takes of the whole, about, on a quiet machine.
 STAGES = {"load": 0.15, "convert": 0.5, "quantize": 0.05, "check": 0.2, "time": 0.1}
@@ -99,7 +102,8 @@ def _lines() -> Iterator[TextIO]:
 
 
 def _leave_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not through sys.stdin, which an ending interpreter wants for itself
+        pass
     os._exit(1)
 
 
@@ -121,14 +125,12 @@ def main() -> None:
             say(done=make(order, lambda stage, share: say(stage=stage, share=share)))
         except GanDemoError as error:
             say(error=str(error), parity=isinstance(error, ParityError))
-        except MemoryError:
-            say(error=f"the conversion needed more than {order['memory_gb']:g} GB of memory; free some, or take ONNX")
         except Exception as error:  # a converter fails in ways of its own; its words are the best there are
-            import traceback
-
-            traceback.print_exc()
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            say(error=f"the converter gave up on this network ({first[:200]}); take another format")
+            if isinstance(error, MemoryError) or _NO_MEMORY.search(first):
+                say(error=f"the conversion needs more than {order['memory_gb']:g} GB of memory; take a smaller size")
+            else:
+                say(error=f"the converter gave up on this network ({first[:200]}); take another format")
 
 
 if __name__ == "__main__":
