@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gandemo import bench
+from gandemo import bench, checkpoint
 from gandemo.bench import digits as rows
+from gandemo.bench import photos as photo_rows
+from gandemo.nets import build_generator
 from gandemo.recipes import RECIPES
 from gandemo.tasks import digits
-from tests import tiny
+from tests import tiny, tiny_photos
 
 
 def test_the_loop_and_the_bare_loop_train_the_same_networks(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
@@ -34,6 +36,23 @@ def test_a_quick_training_is_measured_from_its_last_checkpoint(monkeypatch: pyte
     assert found[0]["bound"] == "< 10"
 
 
+def test_how_long_a_photo_training_waits_is_a_share_of_its_time() -> None:
+    for name in ("colorize", "enhance-l1", "inpaint"):
+        share = photo_rows.share_of_waiting(tiny_photos.TINY[name], tiny_photos.photos(), rounds=1)
+        assert 0 < share < 1
+
+
+def test_a_photo_is_measured_in_a_process_of_its_own(home: Path) -> None:
+    for task in ("colorize", "enhance"):
+        recipe = tiny_photos.TINY[task]
+        checkpoint.save(home / "checkpoints" / task, recipe, build_generator(recipe))
+        found = photo_rows.measured(task, 64, 48)
+        assert found["megapixels"] == pytest.approx(64 * 48 / 1e6)
+        assert 0 < found["work"] <= found["whole"]
+        assert 0.05 < found["memory"] < 4  # of a process that has loaded torch
+        assert found["note"] == ""
+
+
 def test_every_row_says_what_it_measures() -> None:
-    assert set(bench.BENCHES) >= {"loop", "generate", "start", "quick-digits"}
+    assert set(bench.BENCHES) >= {"loop", "generate", "start", "quick-digits", "colorize", "enhance", "waiting"}
     assert all(entry.title for entry in bench.BENCHES.values())
