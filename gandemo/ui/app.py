@@ -74,7 +74,7 @@ def launch(
             favicon_path=PAGE / "icon.svg",
             footer_links=["api", "settings"],
             run_history=False,
-            max_file_size=photos.MAX_FILE_BYTES,
+            max_file_size=None if access.is_local() else photos.MAX_FILE_BYTES,  # an archive to train on may be large
             show_error=True,
             ssr_mode=False,
             prevent_thread_lock=True,

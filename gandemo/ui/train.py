@@ -66,6 +66,7 @@ ANSWERS: dict[str, Callable[[], Answer]] = {
     "race": lambda: _live().race,
     "offer": lambda: lambda _: _answers().offer(),
     "choices": lambda: _answers().choices,
+    "own": lambda: _answers().own,
     "take": lambda: _answers().take,
     "start": lambda: _answers().start,
     "act": lambda: _answers().act,

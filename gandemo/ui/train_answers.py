@@ -21,7 +21,7 @@ from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
 from gandemo.training import estimate, forks, runs, terms
 from gandemo.training.manager import Manager, child_environment
-from gandemo.ui import access, catalog, publications, train_form
+from gandemo.ui import access, catalog, own_pictures, publications, train_form
 
 TICKETS = 256
 
@@ -80,14 +80,16 @@ class Wish:
             GanDemoError: something in it is wrong, or more than anybody may ask for.
         """
         settings = _settings(values.get("settings"))
-        dataset = values.get("dataset")
-        if dataset is not None:
-            settings["dataset"] = _dataset(dataset)
         source = values.get("source")
+        anew = bool(values.get("anew"))
+        base = _source(str(source), anew) if source else _named(values.get("recipe"))
+        recipe, init = base.with_settings(settings), None
+        if values.get("dataset") is not None:
+            recipe = datasets.fit(recipe, own_pictures.dataset(values["dataset"], recipe))
+            settings |= {"dataset": recipe.dataset, "classes": recipe.classes}
         if source:
-            recipe, init = _fork(str(source), settings, bool(values.get("anew")))
-        else:
-            recipe, init = _named(values.get("recipe")).with_settings(settings), None
+            planned = forks.plan(str(source), settings, anew=anew)
+            recipe, init = planned.recipe, None if planned.init is None else str(planned.init.path)
         if recipe.task not in [name for name, *_ in train_form.TASKS]:
             raise RequestError(f"{recipe.task} can't be trained here")
         estimate.check(recipe)
@@ -103,14 +105,16 @@ def _named(name: object) -> Recipe:
     return RECIPES[name]
 
 
-def _fork(source: str, settings: Mapping[str, Any], anew: bool) -> tuple[Recipe, str | None]:
-    run, _, step = source.partition("/")
-    is_run = bool(checkpoint.NAME.match(run)) and (runs.runs_home() / run / "recipe.json").is_file()
-    is_named = any(path.name == source for path in checkpoint.folders())
-    if not checkpoint.NAME.match(run) or (step and not checkpoint.NAME.match(step)) or not (is_run or is_named):
-        raise RequestError(f"there is no run or checkpoint {source[:80]!r} to start from; choose another")
-    planned = forks.plan(source, settings, anew=anew)
-    return planned.recipe, None if planned.init is None else str(planned.init.path)
+def _source(source: str, anew: bool) -> Recipe:
+    """The recipe of a run, of RUN/CHECKPOINT or of a named checkpoint: never of a path."""
+    run, slash, step = source.partition("/")
+    if checkpoint.NAME.match(run):
+        is_run = (runs.runs_home() / run / "recipe.json").is_file()
+        if is_run and (not slash or checkpoint.NAME.match(step)):
+            return forks.plan(source, anew=True).recipe if anew or not slash else checkpoint.resolve(source).recipe
+        if not slash and any(path.name == run for path in checkpoint.folders()):
+            return checkpoint.resolve(run).recipe
+    raise RequestError(f"there is no run or checkpoint {source[:80]!r} to start from; choose another")
 
 
 def _settings(values: object) -> dict[str, Any]:
@@ -125,15 +129,6 @@ def _settings(values: object) -> dict[str, Any]:
         if public and key not in access.BOUNDS.settings:
             raise RequestError(f"{key[:60]} can't be changed on a public server; run gandemo on your own machine")
     return dict(values)
-
-
-def _dataset(name: object) -> str:
-    """A data set by name; a path only where nobody but this machine's user can ask for it."""
-    known = isinstance(name, str) and (name in datasets.DATASETS)
-    if not known and not access.is_local():
-        raise RequestError(f"there is no data set {str(name)[:60]!r}; choose one of the list, or send a zip")
-    datasets.find(str(name))
-    return str(name)
 
 
 def _minutes(value: object) -> float | None:
@@ -178,12 +173,13 @@ def choices(values: Mapping[str, Any]) -> dict[str, Any]:
         GanDemoError: there is no such recipe or checkpoint.
     """
     source = values.get("source")
-    recipe = _fork(str(source), {}, anew=True)[0] if source else _named(values.get("recipe"))
+    recipe = _source(str(source), anew=True) if source else _named(values.get("recipe"))
     task = recipe.task
     return {
         "recipe": recipe.name,
         "task": task,
-        "dataset": recipe.dataset,
+        "dataset": own_pictures.name_of(recipe.dataset),
+        "dataset_title": train_form.title_of(recipe.dataset),
         "datasets": train_form.data(task),
         "starts": _starts(recipe),
         "few": train_form.few(recipe),
@@ -211,6 +207,17 @@ def _starts(recipe: Recipe) -> list[dict[str, str]]:
         if run.best_step is not None and fits(run.recipe)
     ]
     return [*named, *of_runs[:40]]
+
+
+def own(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Checks somebody's own pictures for the recipe that is chosen, and shows what it makes of them.
+
+    Raises:
+        GanDemoError: as `own_pictures.check`.
+    """
+    source = values.get("source")
+    recipe = _source(str(source), anew=True) if source else _named(values.get("recipe"))
+    return own_pictures.check(values, recipe)
 
 
 def take(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -255,6 +262,7 @@ def start(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _begin(wish: Wish, owner: str) -> runs.RunSummary:
     _check_queue()
+    estimator().rest()  # the training wants the cores now
     recipe = _telling(wish.recipe)
     seconds = None if wish.minutes is None else 60 * wish.minutes
     return manager().start(recipe, init=wish.init, owner=owner, max_seconds=seconds)
@@ -287,11 +295,11 @@ def _telling(recipe: Recipe) -> Recipe:
 
     None of these settings changes what is trained.
     """
-    answer = estimator().ask(recipe)
-    if answer.estimate is None or answer.estimate.step <= 0:
+    found = estimator().known(recipe)
+    if found is None or found.step <= 0:
         return recipe
-    pace = 1.0 / answer.estimate.step  # steps a second
-    shown = max(10.0, 20 * answer.estimate.sheet)  # seconds between two sheets
+    pace = 1.0 / found.step  # steps a second
+    shown = max(10.0, 20 * found.sheet)  # seconds between two sheets
     return recipe.with_settings(
         {
             "log_every": max(1, min(recipe.log_every, round(pace))),

@@ -70,6 +70,14 @@ def recipes(task: str) -> list[dict[str, Any]]:
     return cards
 
 
+def title_of(dataset: str) -> str:
+    """A data set's name for people, somebody's own pictures included."""
+    from gandemo.data.datasets import DATASETS
+    from gandemo.ui import own_pictures
+
+    return DATASETS[dataset].title if dataset in DATASETS else own_pictures.title_of(dataset)
+
+
 def data(task: str) -> list[dict[str, str]]:
     """The data sets that a task can be trained on."""
     from gandemo.data.datasets import DATASETS

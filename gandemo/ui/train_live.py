@@ -27,7 +27,7 @@ from gandemo.recipes import RECIPES
 from gandemo.ship.publish import changes
 from gandemo.tasks import TASKS
 from gandemo.training import curves, doctor, events, runs, state, terms
-from gandemo.ui import access, catalog, publications, train_answers
+from gandemo.ui import access, publications, train_answers, train_form
 
 REPORTS = 4_000  # progress events of a run in memory
 WATCHED = 8
@@ -215,7 +215,8 @@ def _head(run: runs.RunSummary, watch: _Watch, secret: object) -> dict[str, Any]
         "remarks": began.remarks if began is not None else [],
         "device": began.device if began is not None else "",
         "pictures": began.pictures if began is not None else 0,
-        "dataset_title": catalog.title_of(run.recipe.dataset),
+        "dataset_title": train_form.title_of(run.recipe.dataset),
+        "plays": run.recipe.discriminator is not None and run.recipe.loss.adversarial > 0,
         "loss": run.recipe.loss.gan,
         "description": run.recipe.description,
         "changes": _changes(run),
@@ -232,9 +233,9 @@ def _head(run: runs.RunSummary, watch: _Watch, secret: object) -> dict[str, Any]
 
 
 def _changes(run: runs.RunSummary) -> list[str]:
-    """What differs from the named recipe, as `key=value`; how often it tells is left out."""
+    """What differs from the named recipe, as `key = value`; how often it tells, and where pictures lie, is left out."""
     base = RECIPES.get(run.recipe.name)
-    quiet = ("log_every", "sample_every", "evaluate_every", "checkpoint_every")
+    quiet = ("log_every", "sample_every", "evaluate_every", "checkpoint_every", "dataset", "classes")
     found = [] if base is None else changes(base, run.recipe)
     return [f"{key} = {value}" for key, value in found if key not in quiet][:40]
 

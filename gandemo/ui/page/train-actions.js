@@ -13,10 +13,10 @@ window.gandemo.runButtons = (() => {
     if (place.dataset.seen === seen) return;
     place.dataset.seen = seen;
     const focused = place.contains(document.activeElement) ? document.activeElement.dataset.verb : null;
-    const first = run.refused ? "fork" : wanted.find((verb) => ["stop", "end", "resume", "use"].includes(verb));
+    const first = run.refused ? "fork" : wanted.find((verb) => ["stop", "resume", "use"].includes(verb));
     place.replaceChildren(...wanted.map((verb) => make("button", {
       type: "button", "data-verb": verb, title: why[verb] || "", disabled: pressed.has(`${verb} ${run.id}`),
-      class: `gd-button ${verb === first ? "gd-first" : ""} ${verb === "delete" ? "gd-quiet" : ""}`,
+      class: `gd-button ${verb === first ? "gd-first" : ""} ${verb === "delete" || verb === "end" ? "gd-quiet" : ""}`,
       onclick: () => act(verb, run),
     }, verb === "slow" ? (run.state === "running" ? "Pause for slow motion" : "Slow motion") : label(verb, run))));
     if (focused) (place.querySelector(`[data-verb="${focused}"]`) || place.firstElementChild)?.focus();

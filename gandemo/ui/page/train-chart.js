@@ -162,8 +162,9 @@ window.gandemo.charts = (root, { onzoom = () => {}, key = "" } = {}) => {
     if (!bounds) {
       pen.fillStyle = colour("muted");
       pen.textAlign = "center";
-      pen.fillText(spec.empty || "nothing measured yet", width / 2, height / 2);
-      panel.legend.querySelectorAll("b").forEach((each) => { each.textContent = ""; });
+      const isEmpty = spec.lines.every((line) => line.y.every((y) => y === null));
+      pen.fillText(isEmpty ? spec.empty || "nothing measured yet" : "nothing was measured in this part", width / 2, height / 2);
+      tell(panel, first, last);
       return;
     }
     const [low, high] = bounds;

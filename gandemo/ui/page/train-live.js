@@ -7,7 +7,7 @@ const { get: sheetOf } = window.gandemo.sheets;
 const box = element.querySelector(".gd-live");
 const find = (selector) => element.querySelector(selector);
 const title = find("h3"), from = find(".gd-live-from"), buttons = find(".gd-live-buttons"), facts = find(".gd-facts");
-const progress = find(".gd-progress"), fill = progress.firstElementChild;
+const progress = find(".gd-run-line"), fill = progress.firstElementChild;
 const trouble = find(".gd-trouble"), image = find(".gd-sheet-image"), empty = find(".gd-sheet-empty");
 const play = find(".gd-play"), slider = find("input[type=range]"), film = find(".gd-film-button"), caption = find(".gd-caption");
 const frame = find(".gd-frame");
@@ -190,11 +190,12 @@ function showCurves() {
     lines: [{ name: head.lower ? "lower is better" : "higher is better", colour: "score", x: scoreX, y: scores.score, dots: true }],
     marks: best === null ? [] : [{ x: scoreX[best], y: scores.score[best], text: `best ${figure(scores.score[best])}`, colour: "score" }],
   });
-  const losses = Object.keys(series).filter((key) => key.startsWith("loss."));
-  const NAMES = { "loss.generator": ["forger", "forger"], "loss.discriminator": ["inspector", "inspector"] };
+  const NAMES = { "loss.generator": ["forger", "forger"], "loss.discriminator": ["inspector", "inspector"] }; // the players first
+  const losses = Object.keys(series).filter((key) => key.startsWith("loss.")).sort((a, b) => !NAMES[a] - !NAMES[b] || b.localeCompare(a));
   const others = losses.filter((key) => !NAMES[key]);
   panels.push({
     id: "losses", title: "Losses", help: "What each player tries to make small; they pull against each other, so neither goes to 0",
+    empty: "the first steps will be here soon",
     lines: losses.map((key) => line(...(NAMES[key] || [key.slice(5).replaceAll("_", " "), `other${others.indexOf(key) % 3}`]), series[key])),
   });
   const real = series["signal.real_accuracy"], fake = series["signal.fake_accuracy"];
@@ -211,7 +212,8 @@ function showCurves() {
     });
   }
   const norms = [["forger", "generator"], ["inspector", "discriminator"]].filter(([, player]) => series[`signal.${player}_gradient_norm`]);
-  if (norms.length) {
+  if (!real && !series["signal.real_logit"] && head.plays) panels.push({ id: "verdicts", title: "The inspector", share: true, lines: [] });
+  if (norms.length || head.plays) {
     panels.push({
       id: "gradients", title: "Gradient norms", help: "How hard each player is pushed; one that fades to nothing no longer learns", log: true,
       lines: norms.map(([name, player]) => line(name, name, series[`signal.${player}_gradient_norm`])),
@@ -243,7 +245,7 @@ function showDoctor(data) {
   }
   doctor.replaceChildren(
     make("h3", {}, data.found.some((one) => one.is_alarm) ? "The doctor is worried" : "The doctor has a hint"),
-    ...data.found.map((one) => make("article", { class: `gd-diagnosis ${one.is_alarm ? "gd-alarm" : ""}` },
+    ...data.found.map((one) => make("article", { class: `gd-diagnosis ${one.is_alarm ? "gd-is-alarm" : ""}` },
       make("h4", {}, one.title),
       make("p", {}, one.why),
       make("p", { class: "gd-evidence" }, `Seen: ${one.evidence}.`),

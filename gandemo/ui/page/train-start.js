@@ -43,7 +43,7 @@ async function prepare() {
     wrong.textContent = error.message;
     return;
   }
-  tasks.replaceChildren(...offer.tasks.map((task, i) => make("label", { class: "gd-choice" },
+  tasks.replaceChildren(...offer.tasks.map((task, i) => make("label", { class: "gd-task" },
     make("input", { type: "radio", name: "gd-task", value: task.name, checked: i === 0, onchange: () => chooseTask(task) }),
     make("span", {}, make("strong", {}, task.title), make("small", {}, task.text)))));
   if (offer.bounds) {
@@ -81,13 +81,17 @@ async function fill(wish, settings = {}) {
   if (!source && found.recipe !== recipe) return; // another one was chosen meanwhile
   text.textContent = found.text;
   data.replaceChildren(...found.datasets.map((one) => make("option", { value: one.name, selected: one.name === found.dataset, title: one.licence }, one.title)));
-  if (!found.datasets.some((one) => one.name === found.dataset)) data.prepend(make("option", { value: found.dataset, selected: true }, found.dataset));
+  if (!found.datasets.some((one) => one.name === found.dataset)) data.prepend(make("option", { value: found.dataset, selected: true }, found.dataset_title));
+  if (own.chosen && SMALL.includes(own.chosen.task) === SMALL.includes(found.task)) {
+    data.prepend(make("option", { value: own.chosen.name }, own.chosen.title));
+    data.value = own.chosen.name;
+  }
+  if (own.task !== found.task) forgetOwn(found.task);
   begins.replaceChildren(make("option", { value: "" }, "fresh weights, from nothing"), ...found.starts.map((one) => make("option", { value: one.name }, one.title)));
   fields = new Map();
   few.replaceChildren(...found.few.map((spec) => row(spec, settings[spec.key])));
   groups.replaceChildren(...found.drawer.map((group) => make("fieldset", {}, make("legend", {}, group.title), group.fields.map((spec) => row(spec, settings[spec.key])))));
   drawer.hidden = !found.drawer.length;
-  element.dispatchEvent(new CustomEvent("gd-task", { detail: { task: found.task, offer } }));
   changed();
 }
 
@@ -152,6 +156,89 @@ function slide(spec, input) {
   input.addEventListener("input", () => { if (document.activeElement !== slider && Number(input.value) > 0) slider.value = place(Number(input.value)); });
   return slider;
 }
+
+// --- own pictures ---
+
+const own = { box: find(".gd-own"), help: find(".gd-own-help"), file: find(".gd-upload input"), folder: find(".gd-folder"), says: find(".gd-own-says"), report: find(".gd-own-report"), preview: find(".gd-own-preview"), task: "", turn: 0, chosen: null };
+const SMALL = ["digits", "classify"];
+const WANTED = {
+  digits: "A zip with a folder for each class, such as 0/ 1/ 2/: any sizes, they become 28×28.", classify: "A zip with a folder for each class: any sizes, they become 28×28.",
+  other: "A zip of colour photos, the more the better. What is made worse to learn from is made here.",
+};
+
+function forgetOwn(task = own.task) {
+  own.task = task;
+  own.turn += 1;
+  own.help.textContent = WANTED[own.task] || WANTED.other;
+  own.folder.hidden = !offer?.local;
+  own.says.textContent = "";
+  own.report.replaceChildren();
+  own.preview.hidden = true;
+}
+
+async function examine(asked) {
+  forgetOwn();
+  const turn = own.turn;
+  own.says.textContent = "Looking at every picture …";
+  let found;
+  try {
+    found = await ask("own", { ...asked(), ...(source ? { source: source.run } : { recipe }) });
+  } catch (error) {
+    if (turn === own.turn) own.says.textContent = error.message;
+    return;
+  }
+  if (turn !== own.turn) return;
+  const { report } = found;
+  const by = (size) => `${size[0]}×${size[1]}`;
+  own.says.textContent = `${count(report.count)} pictures can be used: ${count(report.splits.train)} to learn from, ${count(report.splits.validation)} to pick the best, ${count(report.splits.test)} for the final figures.`;
+  const lines = [report.smallest.join() === report.largest.join() ? `All are ${by(report.smallest)}.` : `From ${by(report.smallest)} to ${by(report.largest)}, in the middle ${by(report.median)}.`];
+  const classes = Object.entries(report.classes);
+  if (classes.length > 1) lines.push(`${count(classes.length)} classes: ${classes.slice(0, 12).map(([name, number]) => `${name} (${count(number)})`).join(", ")}${classes.length > 12 ? " …" : ""}.`);
+  lines.push(...report.remarks);
+  const skipped = Object.entries(report.skipped);
+  if (report.left_out) lines.push(`${count(report.left_out)} ${report.left_out === 1 ? "file is" : "files are"} left out: ${skipped.map(([, why]) => why).join("; ")}${report.left_out > skipped.length ? " …" : ""}`);
+  own.report.replaceChildren(...lines.map((line) => make("li", {}, line)));
+  own.preview.src = found.preview;
+  own.preview.alt = `What ${found.title} looks like to the network`;
+  own.preview.classList.toggle("gd-smooth", !SMALL.includes(own.task));
+  own.preview.hidden = false;
+  for (const option of [...data.options]) if (option.value === found.name) option.remove();
+  data.prepend(make("option", { value: found.name, selected: true }, found.title));
+  data.value = found.name;
+  own.chosen = { name: found.name, title: found.title, task: own.task };
+  changed();
+}
+
+own.file.addEventListener("change", async () => {
+  const file = own.file.files[0];
+  own.file.value = "";
+  if (!file) return;
+  forgetOwn();
+  own.says.textContent = `Sending ${file.name} …`;
+  let sent;
+  try {
+    sent = await upload(file);
+  } catch (error) {
+    own.says.textContent = `${file.name} could not be sent. It may be too large.`;
+    return;
+  }
+  await examine(() => ({ sent: sent.path, name: file.name }));
+});
+find(".gd-upload").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" || event.key === " ") {
+    event.preventDefault();
+    own.file.click();
+  }
+});
+const folder = own.folder.querySelector("input");
+const lookThere = () => examine(() => ({ folder: folder.value }));
+own.folder.querySelector("button").addEventListener("click", lookThere);
+folder.addEventListener("keydown", (event) => {
+  if (event.key === "Enter") {
+    event.preventDefault();
+    lookThere();
+  }
+});
 
 // --- what it will take ---
 
