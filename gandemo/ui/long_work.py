@@ -28,8 +28,8 @@ class Tell(Protocol):
         """`share`: 0 to 1. `label`: what goes on. `megapixels`: of the whole work, for the speed; 0: not told."""
 
 
-class _Unwanted(Exception):  # noqa: N818 - nobody sees it: it ends a thread whose work is no longer wanted
-    pass
+class _Unwanted(BaseException):
+    """Ends a thread whose work is no longer wanted; no `except Exception` on its way takes it for a damaged file."""
 
 
 @dataclass
@@ -43,7 +43,12 @@ class _State(Generic[T]):
 
 
 def stop(ticket: str) -> None:
-    """Ends the work of that ticket, also if it has not begun; only who asked for it knows the ticket."""
+    """Ends the work of that ticket, also if it has not begun; only who asked for it knows the ticket.
+
+    Work without a ticket is nobody's to stop.
+    """
+    if not ticket:
+        return
     with _lock:
         _stopped[ticket] = None
         while len(_stopped) > TICKETS_KEPT:
@@ -53,8 +58,9 @@ def stop(ticket: str) -> None:
 def told(work: Callable[[Tell], T], ticket: str = "") -> Iterator[dict[str, Any] | T]:
     """Does the work in a thread of its own; yields what the page shows of its progress, and at last its result.
 
-    Once it is stopped, or the iterator is closed, the work ends at its next word. What comes then in place of a
-    result is `STOPPED`.
+    Once it is stopped, or the iterator is closed, the work ends at its next word. What comes at once in place of a
+    result is `STOPPED`; the iterator itself ends with the work, so that its place in a queue, and the memory of a
+    photo, is not given away before it is free.
 
     Args:
         work: gets what it tells its progress to.
@@ -83,10 +89,12 @@ def told(work: Callable[[Tell], T], ticket: str = "") -> Iterator[dict[str, Any]
     begun = time.monotonic()
     threading.Thread(target=body, name="photo-work", daemon=True).start()
     try:
-        before: tuple[float, str] | None = None
+        before = (0.0, "")  # who says nothing has nothing shown
         while not ended.wait(EVERY):
             if ticket in _stopped:
+                state.wanted = False
                 yield STOPPED
+                ended.wait()
                 return
             now = (state.share, state.label)
             if now != before:

@@ -63,6 +63,11 @@ def test_stopped_work_ends_at_its_next_word(monkeypatch: pytest.MonkeyPatch) -> 
     assert list(told(work, "ticket-1")) == [long_work.STOPPED]  # nor does it begin
 
 
+def test_nobody_stops_work_that_has_no_ticket() -> None:
+    long_work.stop("")
+    assert list(told(lambda tell: "done")) == ["done"]
+
+
 def test_closing_the_iterator_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_work, "EVERY", 0.01)
     words_said, ended = threading.Event(), threading.Event()
