@@ -17,6 +17,8 @@ PIPELINES = {
     "enhance": "image-to-image",
     "inpaint": "image-to-image",
 }
+# the Hub's own ids of the data sets that it has
+HUB_DATASETS = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}
 _TAGS = {
     "colorize": ("colorization", "image-colorization", "photos"),
     "enhance": ("image-restoration", "super-resolution", "denoising", "deblurring", "photos"),
@@ -44,8 +46,8 @@ def card(name: str, recipe: Recipe, metrics: Mapping[str, Any], command: str) ->
     Args:
         name: of the checkpoint.
         recipe: what trained it.
-        metrics: of metrics.json: `training`, `evaluation`, `machine` and `parameters`; of photo checkpoints `data`,
-            `half` and, where it started from another, `start` as well.
+        metrics: of metrics.json: `training`, `evaluation`, `machine` and `parameters`; where it started from another,
+            `start` as well; of photos, and of pictures by path, `data`; of photo checkpoints `half`.
         command: the one command that makes the checkpoint again.
     """
     training, evaluation = metrics["training"], metrics["evaluation"]
@@ -55,8 +57,8 @@ def card(name: str, recipe: Recipe, metrics: Mapping[str, Any], command: str) ->
         "license: apache-2.0",
         "library_name: gandemo",
         f"pipeline_tag: {PIPELINES[recipe.task]}",
-        f"tags: [{', '.join(['gan', recipe.task, *_TAGS.get(recipe.task, (recipe.dataset,))])}]",
-        *([] if of_photos else [f"datasets: [{recipe.dataset}]"]),
+        f"tags: [{', '.join(['gan', recipe.task, *_tags(recipe)])}]",
+        *([f"datasets: [{HUB_DATASETS[recipe.dataset]}]"] if recipe.dataset in HUB_DATASETS else []),
         "---",
         "",
         f"# {name}",
@@ -79,7 +81,7 @@ def card(name: str, recipe: Recipe, metrics: Mapping[str, Any], command: str) ->
     if "start" in metrics:
         start = metrics["start"]
         told = _training(start["batch_size"], start["training"]) if "training" in start else "not told here"
-        lines.append(f"| started from | {start['name']}: {told} |")
+        lines.append(f"| started from | {start.get('repo', start['name'])}: {told} |")
     lines += [
         f"| machine | {metrics['machine']}; {training['threads']} of them in use |",
         f"| parameters | {', '.join(f'{player} {count:,}' for player, count in metrics['parameters'].items())} |",
@@ -104,13 +106,16 @@ def card(name: str, recipe: Recipe, metrics: Mapping[str, Any], command: str) ->
         lines += ["", "## Limits", "", *photo_card.limits(recipe, evaluation)]
         lines += ["", "## Photos", "", *photo_card.data(metrics)]
     else:
+        held_out = (
+            f"{metrics['data']['validation']:,} pictures" if "data" in metrics else "the last 5,000 training pictures"
+        )
         lines += [
             "",
-            "The best checkpoint of the run was picked on the last 5,000 training pictures, which were not trained on; "
+            f"The best checkpoint of the run was picked on {held_out}, which were not trained on; "
             "the figures above are from the test pictures and from the weights in this folder.",
         ]
     lines += ["", "## Made with", "", f"    {command}", ""]
-    if of_photos:
+    if "data" in metrics:
         lines += [photo_card.where(recipe, metrics["data"]), ""]
     lines += ["## Use", ""]
     if of_photos:
@@ -129,13 +134,20 @@ def card(name: str, recipe: Recipe, metrics: Mapping[str, Any], command: str) ->
     return "\n".join(lines) + "\n"
 
 
+def _tags(recipe: Recipe) -> tuple[str, ...]:
+    return _TAGS.get(recipe.task, (recipe.dataset,) if recipe.dataset in DATASETS else ())
+
+
 def _data(recipe: Recipe, metrics: Mapping[str, Any]) -> list[str]:
     if "data" in metrics:
         facts = metrics["data"]
+        kind, licence = "photos", "each photo's own, as listed under Photos"
+        if "licence" in facts:
+            kind, licence = "pictures", facts["licence"]
         return [
-            f"| data | {facts['name']}: {facts['training']:,} photos to train on, {facts['validation']:,} to pick the "
+            f"| data | {facts['name']}: {facts['training']:,} {kind} to train on, {facts['validation']:,} to pick the "
             f"best checkpoint with, {facts['test']:,} to measure on |",
-            "| licence of the data | each photo's own, as listed under Photos |",
+            f"| licence of the data | {licence} |",
         ]
     data = DATASETS[recipe.dataset]
     return [f"| data | {data.title}, {data.source} |", f"| licence of the data | {data.licence} |"]

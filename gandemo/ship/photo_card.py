@@ -101,7 +101,7 @@ def data(metrics: Mapping[str, Any]) -> Iterator[str]:
 def where(recipe: Recipe, facts: Mapping[str, Any]) -> str:
     """Where the command expects the photos."""
     if recipe.dataset != "photos":
-        return f"`{recipe.dataset}` being the path of those photos."
+        return f"`{recipe.dataset}` being the path of those pictures."
     if facts["name"] == CARRIED:
         return "with no photos in `GANDEMO_DATA`."
     return f"with `{facts['name']}` in `GANDEMO_DATA/photos`."

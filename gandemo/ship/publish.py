@@ -6,7 +6,6 @@ import json
 import os
 import platform
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from gandemo.recipes import RECIPES
 from gandemo.ship import photos
 from gandemo.ship.card import card
 from gandemo.ship.photo_card import CARRIED
+from gandemo.ship.provenance import start_facts, without_path
 from gandemo.tasks.base import Sampler
 from gandemo.tasks.classify import Classify
 from gandemo.tasks.digits import Digits
@@ -125,35 +125,32 @@ def publish(
             raise RequestError("crisp is a number from 0 to 1, for a checkpoint of enhance that keeps both its ends")
         source = replace(source, metrics={**source.metrics, "crisp": crisp})
     data = source.recipe.dataset
-    recipe = _without_path(source.recipe)
+    recipe = without_path(source.recipe)
     with checkpoint.new_folder(path) as folder:
         written = _written(folder, recipe, source, half=True)
         metrics: dict[str, Any] = {**source.metrics, "machine": machine_class(), "parameters": parameters(written)}
+        if start := start_facts(source):
+            metrics["start"] = start
         if recipe.task in SAMPLERS:
             metrics["class_names"] = list(datasets.find(data).class_names)
+            if data not in datasets.DATASETS:
+                metrics["data"] = _picture_facts(data)
         else:
             half = photos.difference(Pipeline(source), Pipeline(written), _photos(data, "test"))
             kept = half["psnr"] is None or half["psnr"] >= NOTHING_LOST
             if not kept:
                 written = _written(folder, recipe, source, half=False)
-            metrics |= {"half": {**half, "kept": kept}, "data": _data_facts(data)} | _start(recipe)
+            metrics |= {"half": {**half, "kept": kept}, "data": _data_facts(data)}
         metrics["evaluation"] = evaluate(written, data=data, progress=progress)
         if recipe.task == "digits" and written.has_discriminator:
-            metrics["calibration"] = calibrate(written)
+            metrics["calibration"] = calibrate(written, data=data)
         checkpoint.write_description(
             folder,
             metrics=metrics,
             preview=contact_sheet(written, metrics["evaluation"], data=data),
-            card=card(name, recipe, metrics, command(recipe, name)),
+            card=card(name, recipe, metrics, command(recipe, name, start.get("name", ""))),
         )
     return checkpoint.Checkpoint(path, recipe, metrics)
-
-
-def _without_path(recipe: Recipe) -> Recipe:
-    """The recipe as others may read it: of a path to somebody's photos, the last part alone."""
-    if recipe.dataset in datasets.DATASETS:
-        return recipe
-    return recipe.with_settings({"dataset": Path(recipe.dataset).name})
 
 
 def _written(folder: Path, recipe: Recipe, source: checkpoint.Checkpoint, *, half: bool) -> checkpoint.Checkpoint:
@@ -175,6 +172,20 @@ def _photos(name: str, split: Split) -> Photos:
     return found
 
 
+def _picture_facts(name: str) -> dict[str, Any]:
+    """Which pictures in class folders trained it."""
+    parts: tuple[Split, ...] = ("train", "validation", "test")
+    counts = {split: len(datasets.load(name, split).labels) for split in parts}
+    found = datasets.find(name)
+    return {
+        "name": found.source,
+        "licence": found.licence,
+        "training": counts["train"],
+        "validation": counts["validation"],
+        "test": counts["test"],
+    }
+
+
 def _data_facts(name: str) -> dict[str, Any]:
     """Which photos trained it, and whose they are."""
     parts: dict[Split, Photos] = {split: _photos(name, split) for split in ("train", "validation", "test")}
@@ -188,18 +199,6 @@ def _data_facts(name: str) -> dict[str, Any]:
     }
 
 
-def _start(recipe: Recipe) -> dict[str, Any]:
-    """What the checkpoint that this one began with took, where that is known; empty where it began from nothing."""
-    if not recipe.init:
-        return {}
-    facts: dict[str, Any] = {"name": recipe.init}
-    with suppress(CheckpointError):
-        start = checkpoint.resolve(recipe.init)
-        if "training" in start.metrics:
-            facts |= {"batch_size": start.recipe.batch_size, "training": start.metrics["training"]}
-    return {"start": facts}
-
-
 def parameters(source: checkpoint.Checkpoint) -> dict[str, int]:
     """How many parameters each player has."""
     networks = {"generator": source.generator(), "discriminator": source.discriminator()}
@@ -210,11 +209,13 @@ def parameters(source: checkpoint.Checkpoint) -> dict[str, int]:
     }
 
 
-def calibrate(source: checkpoint.Checkpoint, *, count: int = 2_000, seed: int = 2) -> dict[str, float]:
+def calibrate(
+    source: checkpoint.Checkpoint, *, data: str | None = None, count: int = 2_000, seed: int = 2
+) -> dict[str, float]:
     """Platt scaling of the discriminator's logits, from real test pictures and as many generated ones."""
     recipe = source.recipe
     pipeline = Pipeline(source)
-    test = datasets.load(recipe.dataset, "test")
+    test = datasets.load(data or recipe.dataset, "test")
     samples = pipeline.generate(count, seed=seed)
     conditioned = recipe.classes > 0
     real = pipeline.scores(test.images[:count, 0].numpy(), test.labels[:count].numpy() if conditioned else None)
@@ -223,18 +224,24 @@ def calibrate(source: checkpoint.Checkpoint, *, count: int = 2_000, seed: int = 
     return {"scale": fitted.scale, "offset": fitted.offset}
 
 
-def command(recipe: Recipe, name: str) -> str:
+def command(recipe: Recipe, name: str, start: str = "") -> str:
     """The one command that makes the checkpoint again: the named recipe, and what differs from it.
 
     Where the recipe starts from another one's checkpoint, that comes first.
+
+    Args:
+        recipe: what trained it.
+        name: of the checkpoint.
+        start: the checkpoint that it started from, where the run was told so.
     """
     base = RECIPES.get(recipe.name)
     words = ("description", "source")  # they change nothing of what is trained
     differing = [] if base is None else [pair for pair in changes(base, recipe) if pair[0] not in words]
     settings = "".join(f" --set {key}={value}" for key, value in differing)
-    said = f"python -m gandemo train {recipe.name}{settings} --publish {name}"
-    start = RECIPES.get(recipe.init)
-    return said if start is None else f"{command(start, recipe.init)} && {said}"
+    told = f" --init {start}" if start and start != recipe.init else ""
+    said = f"python -m gandemo train {recipe.name}{settings}{told} --publish {name}"
+    first = None if told else RECIPES.get(recipe.init)
+    return said if first is None else f"{command(first, recipe.init)} && {said}"
 
 
 def changes(base: Recipe, recipe: Recipe) -> list[tuple[str, str]]:

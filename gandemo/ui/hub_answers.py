@@ -12,7 +12,8 @@ from typing import Any
 from gandemo import checkpoint
 from gandemo.errors import GanDemoError, RequestError
 from gandemo.ship import hub
-from gandemo.ship.hub.pulling import ORIGIN, Pulled, origin, passing_cache
+from gandemo.ship.hub.origins import ORIGIN, origin
+from gandemo.ship.hub.pulling import Pulled, passing_cache
 from gandemo.ship.hub.pushing import Pushed
 from gandemo.ship.hub.space import push_space
 from gandemo.ship.hub.verify import FILES

@@ -21,7 +21,8 @@ from gandemo.errors import CheckpointError, GanDemoError, HubError, RequestError
 from gandemo.nets import build_generator
 from gandemo.recipes import RECIPES
 from gandemo.ship.hub import Hub, HubId, fetch, pull, pull_listed, push, verify
-from gandemo.ship.hub.pulling import origin, passing_cache
+from gandemo.ship.hub.origins import origin
+from gandemo.ship.hub.pulling import passing_cache
 from gandemo.tasks import TASKS
 from tests import tiny, tiny_photos
 from tests.ship.fake_hub import FakeHub, File

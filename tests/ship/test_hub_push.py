@@ -91,7 +91,7 @@ def test_the_card_tells_the_hub(server: FakeHub, who: Callable[..., Hub], source
     (index,) = values["model-index"]  # type: ignore[misc]
     assert index["name"] == "tiny"
     (result,) = index["results"]
-    assert result["dataset"]["type"] == "tiny"
+    assert result["dataset"] == {"type": "imagefolder", "name": "tiny", "split": "test"}
     assert result["metrics"] == [
         {"type": "frechet_distance", "value": 12.5, "name": "Fréchet distance (8 features of tiny-classifier)"}
     ]
@@ -315,7 +315,7 @@ def test_a_checkpoint_that_was_never_published(server: FakeHub, who: Callable[..
     push(source, REPO, who())
     card = server.files(REPO)["README.md"].decode()
     assert "3 of 6 steps of 16 pictures" in card
-    assert "fine-tuned from | older" in card
+    assert "started from | lab/older" in card
     assert shown(server)["base_model"] == "lab/older"
 
 

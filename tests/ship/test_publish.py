@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from gandemo import checkpoint
+from gandemo.data import datasets
 from gandemo.errors import CheckpointError, RequestError
 from gandemo.pipeline import Pipeline
 from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
 from gandemo.ship import publish as publishing
 from gandemo.tasks import digits
+from gandemo.training import runs
 from tests import tiny
 
 
@@ -105,3 +108,48 @@ def test_the_command_names_what_differs() -> None:
 
     assert base.with_settings(parse_settings(pairs)) == changed
     assert isinstance(changed, Recipe)
+
+
+def test_pictures_of_ones_own_are_told_without_the_way_to_them(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits.features_of.cache_clear()
+    tiny.save(home / "checkpoints" / "tiny-classifier", tiny.TINY["classifier"])
+    folder = home / "secret" / "shapes"
+    squares = tiny.pictures(120)
+    for index, (image, label) in enumerate(zip(squares.images, squares.labels.tolist(), strict=True)):
+        (folder / f"kind-{label % 2}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[0].numpy()).save(folder / f"kind-{label % 2}" / f"{index}.png")
+    recipe = datasets.fit(tiny.DIGITS, datasets.named(str(folder), "digits"))
+    facts = {"training": {"step": 6, "images": 96, "seconds": 9.0, "device": "cpu", "threads": 1, "precision": "fp32"}}
+    source = tiny.save(home / "somewhere", recipe.with_settings({"features": "tiny-classifier"}), metrics=facts)
+    monkeypatch.setattr(publishing, "SAMPLES", 60)
+    published = publishing.publish(source, "mine")
+    assert published.metrics["class_names"] == ["kind-0", "kind-1"]
+    told = published.metrics["data"]
+    assert told["training"] + told["validation"] + told["test"] == 120
+    assert published.metrics["calibration"].keys() == {"scale", "offset"}
+    everything = "".join((published.path / file).read_text() for file in ("README.md", "recipe.json", "metrics.json"))
+    assert "secret" not in everything
+    card = (published.path / "README.md").read_text(encoding="utf-8")
+    assert f"| data | shapes: {told['training']:,} pictures to train on" in card
+    assert f"picked on {told['validation']:,} pictures" in card
+    assert "datasets:" not in card
+
+
+def test_what_a_run_was_told_to_start_from_is_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.add_dataset(monkeypatch)
+    start = tiny.save(home / "checkpoints" / "lab--first")
+    (start.path / "origin.json").write_text(json.dumps({"repo": "lab/first", "revision": "", "commit": "0"}))
+    tiny.save(home / "checkpoints" / "tiny-classifier", tiny.TINY["classifier"])
+    digits.features_of.cache_clear()
+    run = home / "runs" / "tuned"
+    run.mkdir(parents=True)
+    recipe = tiny.DIGITS.with_settings({"features": "tiny-classifier"})
+    runs.lay_out(run, recipe, start.path)
+    (run / "events.jsonl").touch()
+    facts = {"training": {"step": 6, "images": 96, "seconds": 9.0, "device": "cpu", "threads": 1, "precision": "fp32"}}
+    monkeypatch.setattr(publishing, "SAMPLES", 60)
+    published = publishing.publish(tiny.save(run / "checkpoints" / "best", recipe, metrics=facts), "mine")
+    assert published.metrics["start"] == {"name": "lab--first", "repo": "lab/first"}
+    card = (published.path / "README.md").read_text(encoding="utf-8")
+    assert "| started from | lab/first: not told here |" in card
+    assert "train tiny-digits --init lab--first --publish mine" in card

@@ -215,7 +215,7 @@ def test_photos_by_path_are_counted_credited_and_their_path_kept_private(home: P
     for whose, licence, count in facts["credits"]:
         assert f"| {whose} | {licence} | {count} |" in text
     assert '--set dataset="holidays.tar"' in text
-    assert "`holidays.tar` being the path of those photos." in text
+    assert "`holidays.tar` being the path of those pictures." in text
     again = publishing.evaluate(published, data=str(archive))
     assert again == published.metrics["evaluation"]
 

@@ -11,7 +11,7 @@ import httpx2 as httpx
 import pytest
 
 from gandemo import checkpoint
-from gandemo.ship.hub.pulling import origin
+from gandemo.ship.hub.origins import origin
 from gandemo.ui import access, catalog, hub_answers
 from gandemo.ui.hub_identity import Identity
 from tests import tiny

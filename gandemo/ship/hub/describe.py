@@ -9,45 +9,53 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from gandemo import checkpoint
 from gandemo.checkpoint import Checkpoint
 from gandemo.data.datasets import DATASETS
-from gandemo.errors import CheckpointError, HubError
-from gandemo.ship.hub.pulling import origin
+from gandemo.errors import HubError
+from gandemo.ship.card import HUB_DATASETS, PIPELINES
+from gandemo.ship.photo_card import FIGURES
+from gandemo.ship.provenance import base_of, start_facts
 
-# The Hub's own names for what a model does, by task.
-PIPELINES = {
-    "digits": "unconditional-image-generation",
-    "classify": "image-classification",
-    "colorize": "image-to-image",
-    "enhance": "image-to-image",
-    "inpaint": "image-to-image",
-}
-# Figures by their key in metrics.json: the Hub's kind of metric, and the name for people.
+# The Hub's kind of metric by the key of a figure in metrics.json, and the figure's name for people.
 _METRICS = {
     "frechet": ("frechet_distance", "Fréchet distance"),
-    "psnr": ("psnr", "PSNR in dB"),
-    "ssim": ("ssim", "SSIM"),
     "accuracy": ("accuracy", "Accuracy"),
 }
-_CALLS = {
+_PHOTO_METRICS = {"psnr": "psnr", "psnr_y": "psnr", "hole_psnr": "psnr", "ssim": "ssim"}
+_HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
+# Pictures that are no data set of the Hub are told under the name of its loader for folders of them.
+_OWN_PICTURES = "imagefolder"
+_PHOTO = "from pathlib import Path\nfrom gandemo.data.images import open_photo\n"
+# What each task's pipeline is for: what it imports, and a call on `pipeline` with what it gives.
+_USES = {
     "digits": (
-        "pipeline.generate(64, seed=0).images  # uint8 [64, 28, 28]",
-        'grid(pipeline.generate(64, seed=0).images, columns=8).save("grid.png")',
+        "from gandemo.data.images import grid\n",
+        "images = pipeline.generate(64, seed=0).images  # uint8 [64, 28, 28]\n"
+        'grid(images, columns=8).save("grid.png")\n',
     ),
-    "colorize": ("pipeline.colorize(photo)", 'pipeline.colorize(Image.open("photo.jpg")).save("colored.png")'),
-    "enhance": ("pipeline.enhance(photo)", 'pipeline.enhance(Image.open("photo.jpg")).save("enhanced.png")'),
+    "colorize": (
+        _PHOTO,
+        'photo = open_photo("photo.jpg")  # upright, of any size\n'
+        'Path("colored.png").write_bytes(pipeline.colorize(photo).to_png())\n',
+    ),
+    "enhance": (
+        _PHOTO,
+        'photo = open_photo("photo.jpg")  # upright, of any size\n'
+        'Path("enhanced.png").write_bytes(pipeline.enhance(photo).to_png())\n',
+    ),
     "inpaint": (
-        "pipeline.inpaint(photo, mask)",
-        'pipeline.inpaint(Image.open("photo.jpg"), Image.open("mask.png")).save("inpainted.png")',
+        _PHOTO + "from PIL import Image\n",
+        'photo, mask = open_photo("photo.jpg"), Image.open("mask.png").convert("L")  # not black: painted in\n'
+        'Path("inpainted.png").write_bytes(pipeline.inpaint(photo, mask).to_png())\n',
     ),
     "classify": (
-        "pipeline.generator(pictures)  # float32 [N, 1, 28, 28] in [-1, 1] to logits",
-        "print(pipeline.generator)",
+        "import numpy as np\nimport torch\nfrom PIL import Image\nfrom gandemo.data.images import to_signed\n",
+        'picture = np.array(Image.open("picture.png").convert("L").resize((28, 28)))  # white on black\n'
+        "with torch.inference_mode():\n"
+        "    logits = pipeline.generator(to_signed(torch.from_numpy(picture))[None, None])  # float32 [1, classes]\n"
+        "print(pipeline.class_names[int(logits.argmax())])\n",
     ),
 }
-_IMPORTS = {"digits": "from gandemo.data.images import grid\n", "classify": ""}
-_PHOTO_IMPORT = "from PIL import Image\n"
 
 
 def readme(source: Checkpoint, repo: str, base: str = "") -> str:
@@ -71,6 +79,8 @@ def readme(source: Checkpoint, repo: str, base: str = "") -> str:
     base = base or base_of(source)
     values: dict[str, Any] = {**_metadata(source), **card.data.to_dict()}  # type: ignore[no-untyped-call]
     values["tags"] = list(dict.fromkeys([*(values.get("tags") or []), "gan", "gandemo", source.recipe.task]))
+    values["datasets"] = _datasets(source, values.pop("datasets", None))
+    values = {key: value for key, value in values.items() if value != []}
     values.pop("model-index", None)
     if base:
         values["base_model"], values["base_model_relation"] = base, "finetune"
@@ -81,24 +91,12 @@ def readme(source: Checkpoint, repo: str, base: str = "") -> str:
 
 def example(source: Checkpoint, repo: str) -> str:
     """A program of a few lines that loads the checkpoint from the Hub and does what it is for."""
-    task = source.recipe.task
-    return (
-        f'"""Loads {repo} from the Hugging Face Hub; needs the package gandemo."""\n\n'
-        f"{_IMPORTS.get(task, _PHOTO_IMPORT)}"
-        "from gandemo import Pipeline\n\n"
-        f'pipeline = Pipeline.from_pretrained("{repo}")\n'
-        f"{_CALLS[task][1]}\n"
-    )
+    return f'"""Loads {repo} from the Hugging Face Hub; needs the package gandemo."""\n\n{_program(source, repo)}'
 
 
-def base_of(source: Checkpoint) -> str:
-    """The repository of the checkpoint that this one's weights started from; empty if it has none."""
-    if not source.recipe.init:
-        return ""
-    try:
-        return str(origin(checkpoint.resolve(source.recipe.init).path).get("repo", ""))
-    except CheckpointError:
-        return ""
+def _program(source: Checkpoint, repo: str) -> str:
+    imports, call = _USES[source.recipe.task]
+    return f'{imports}from gandemo import Pipeline\n\npipeline = Pipeline.from_pretrained("{repo}")\n{call}'
 
 
 def _metadata(source: Checkpoint) -> dict[str, Any]:
@@ -108,8 +106,14 @@ def _metadata(source: Checkpoint) -> dict[str, Any]:
         "library_name": "gandemo",
         "pipeline_tag": PIPELINES[recipe.task],
         "tags": ["gan", recipe.task],
-        "datasets": [recipe.dataset],
     }
+
+
+def _datasets(source: Checkpoint, told: Any) -> list[str]:
+    """Ids of the Hub alone: of the data sets that are there, and what a card names in that form."""
+    names = [source.recipe.dataset, *(told if isinstance(told, list) else [told or ""])]
+    ids = [HUB_DATASETS.get(str(name), str(name)) for name in names]
+    return list(dict.fromkeys(each for each in ids if _HUB_ID.fullmatch(each)))
 
 
 def _results(source: Checkpoint) -> list[EvalResult]:
@@ -117,6 +121,8 @@ def _results(source: Checkpoint) -> list[EvalResult]:
     evaluation = source.metrics.get("evaluation")
     if not isinstance(evaluation, Mapping):
         return []
+    if isinstance(evaluation.get("kinds"), Mapping):
+        return _photo_results(source, evaluation)
     figures = evaluation.get("generated", evaluation)
     if not isinstance(figures, Mapping):
         return []
@@ -124,31 +130,48 @@ def _results(source: Checkpoint) -> list[EvalResult]:
     features = evaluation.get("features")
     results = []
     for key, (kind, name) in _METRICS.items():
-        value = figures.get(key)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            told = f"{name} ({features})" if key == "frechet" and isinstance(features, str) else name
-            results.append(
-                EvalResult(
-                    task_type=PIPELINES[source.recipe.task],
-                    dataset_type=source.recipe.dataset,
-                    dataset_name=source.recipe.dataset if data is None else data.title,
-                    dataset_split="test",
-                    metric_type=kind,
-                    metric_name=told,
-                    metric_value=value,
-                )
-            )
+        told = f"{name} ({features})" if key == "frechet" and isinstance(features, str) else name
+        if _is_number(value := figures.get(key)):
+            results.append(_result(source, source.recipe.dataset if data is None else data.title, kind, told, value))
     return results
+
+
+def _photo_results(source: Checkpoint, evaluation: Mapping[str, Any]) -> list[EvalResult]:
+    """For each kind of harm, the figures of what the checkpoint made of it, unless others say it otherwise."""
+    results = []
+    for harm, kind in evaluation["kinds"].items():
+        sides = kind.get("sides") if isinstance(kind, Mapping) else None
+        figures = sides.get(evaluation.get("side")) if isinstance(sides, Mapping) else None
+        if not isinstance(figures, Mapping):
+            continue
+        data = f"{evaluation.get('reference', 'test photos')}, {kind.get('title', 'harmed')}"
+        for key, metric in _PHOTO_METRICS.items():
+            if _is_number(value := figures.get(key)):
+                results.append(_result(source, data, metric, FIGURES[key], value, str(harm)))
+    return results
+
+
+def _result(source: Checkpoint, data: str, kind: str, name: str, value: Any, config: str | None = None) -> EvalResult:
+    """One figure; results of one data set are told apart by their `config` alone."""
+    return EvalResult(
+        task_type=PIPELINES[source.recipe.task],
+        dataset_type=HUB_DATASETS.get(source.recipe.dataset, _OWN_PICTURES),
+        dataset_name=data,
+        dataset_config=config,
+        dataset_split="test",
+        metric_type=kind,
+        metric_name=name,
+        metric_value=value,
+    )
 
 
 def _with_use(text: str, source: Checkpoint, repo: str) -> str:
     """The card's text, its section on use being the one for this repository."""
+    program = "".join(f"    {line}".rstrip() + "\n" for line in _program(source, repo).splitlines())
     use = (
-        "## Use\n\n"
-        "    from gandemo import Pipeline\n"
-        f'    pipeline = Pipeline.from_pretrained("{repo}")\n'
-        f"    {_CALLS[source.recipe.task][0]}\n\n"
-        f"or `python -m gandemo pull {repo}`, after which page and command line list it. `example.py` does it all.\n"
+        f"## Use\n\n{program}\n"
+        f"`example.py` is this program. `python -m gandemo pull {repo}` brings the checkpoint into every list of page "
+        "and command line.\n"
     )
     without = re.sub(r"^## Use\n.*?(?=^## |\Z)", "", text, flags=re.MULTILINE | re.DOTALL)
     return f"{without.rstrip()}\n\n{use}"
@@ -164,8 +187,8 @@ def _plain_card(source: Checkpoint) -> str:
     rows.append(("licence of the weights", "Apache-2.0"))
     if isinstance(training, Mapping) and isinstance(training.get("step"), int):
         rows.append(("training", f"{training['step']:,} of {recipe.steps:,} steps of {recipe.batch_size} pictures"))
-    if recipe.init:
-        rows.append(("fine-tuned from", recipe.init))
+    if start := start_facts(source):
+        rows.append(("started from", start.get("repo", start["name"])))
     validation = source.metrics.get("validation")
     if isinstance(validation, Mapping):
         rows += [

@@ -27,9 +27,9 @@ from gandemo.checkpoint import Checkpoint
 from gandemo.errors import CheckpointError, GanDemoError, HubError, RequestError
 from gandemo.ship.hub.client import LOOKS, Hub, patience
 from gandemo.ship.hub.ids import HubId
+from gandemo.ship.hub.origins import ORIGIN, origin
 from gandemo.ship.hub.verify import FILES, NEEDED, verify
 
-ORIGIN = "origin.json"
 LISTED = "GANDEMO_CHECKPOINTS"
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -116,24 +116,15 @@ def pull(
     path = (root or checkpoint.home() / "checkpoints") / name
     _check_free(path, source)
     pulled = fetch(source, hub, progress, bounds)
-    origin = {"repo": source.repo, "revision": source.revision, "commit": pulled.commit, **(note or {})}
+    came_from = {"repo": source.repo, "revision": source.revision, "commit": pulled.commit, **(note or {})}
     with _laying:
         _check_free(path, source)
         with checkpoint.new_folder(path) as folder:
             for file in FILES:
                 if (pulled.checkpoint.path / file).is_file():
                     shutil.copyfile(pulled.checkpoint.path / file, folder / file)
-            (folder / ORIGIN).write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8")
+            (folder / ORIGIN).write_text(json.dumps(came_from, indent=2) + "\n", encoding="utf-8")
     return replace(pulled, checkpoint=checkpoint.load(path))
-
-
-def origin(folder: Path) -> dict[str, Any]:
-    """Where a pulled checkpoint came from: `repo`, `revision`, `commit`; empty for one that was made here."""
-    try:
-        found = checkpoint.read_json(folder / ORIGIN)
-    except CheckpointError:
-        return {}
-    return found if isinstance(found.get("repo"), str) else {}
 
 
 def pull_listed(text: str | None = None, hub: Hub | None = None) -> Iterator[str]:

@@ -20,6 +20,7 @@ from gandemo.errors import HubError, RequestError
 from gandemo.ship.hub.client import ATTEMPTS, NO_TOKEN, Hub, causes, patience
 from gandemo.ship.hub.describe import example, readme
 from gandemo.ship.hub.ids import HubId
+from gandemo.ship.provenance import without_path
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -32,7 +33,6 @@ _OWN = (
     "metrics.json",
     "preview.png",
 )
-_WRITTEN = ("README.md", "example.py")
 _EXPORTS = "exports"
 _MOST_EXPORTS = 200
 _LARGE = 2**19  # bytes; smaller files are sent together
@@ -281,7 +281,11 @@ def _staged(source: Checkpoint, repo: str, base: str) -> Iterator[dict[str, Path
             files[inside.as_posix()] = folder / inside
             (folder / inside).parent.mkdir(parents=True, exist_ok=True)
             hold(path, folder / inside)
-        for file, text in zip(_WRITTEN, (readme(source, repo, base), example(source, repo)), strict=True):
+        written = {"README.md": readme(source, repo, base), "example.py": example(source, repo)}
+        if (told := without_path(source.recipe)) != source.recipe:
+            (folder / "recipe.json").unlink()  # a link to the file of ours
+            written["recipe.json"] = told.to_json()
+        for file, text in written.items():
             files[file] = folder / file
             files[file].write_text(text, encoding="utf-8")
         yield files
