@@ -18,6 +18,7 @@ from PIL import Image
 
 from gandemo.errors import RecipeError, RequestError
 from gandemo.recipe import Recipe
+from gandemo.ship.hub.origins import origin
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 MAX_JSON_BYTES = 4 * 2**20
@@ -197,11 +198,13 @@ def cards(task: str) -> list[dict[str, Any]]:
     for entry in entries(task):
         frechet = entry.figure("frechet")
         measured = [] if frechet is None else [f"Fréchet {_short(frechet)}"]
+        source = origin(entry.path).get("repo")
+        pulled = [] if source is None else [f"from {source}"]
         shown.append(
             {
                 "name": entry.name,
                 "text": entry.recipe.description,
-                "facts": [entry.dataset, *measured],
+                "facts": [entry.dataset, *measured, *pulled],
                 "strip": strip(entry.path),
             }
         )

@@ -103,6 +103,7 @@ def _pulled(done: Pulled) -> State:
         "text": f"{done.source} is here as {found.name}, verified, and in every list of checkpoints.",
         "name": found.name,
         "about": entry.recipe.description,
+        "from": f"from {done.source.repo}",
         "tab": tab[0] if tab else None,
         "part": (tab[1] or f"{found.recipe.task}-checkpoint") if tab else None,
     }

@@ -132,3 +132,11 @@ def test_a_runs_checkpoint_is_of_its_own_task_alone(filled: Path) -> None:
     tiny.save(filled / "runs" / "reader" / "checkpoints" / "best", tiny.TINY["classifier"])
     with pytest.raises(RequestError, match="there is no checkpoint"):
         catalog.find("reader/best", "digits")
+
+
+def test_a_pulled_checkpoint_says_where_it_came_from(filled: Path) -> None:
+    (filled / "checkpoints" / "tiny-plain" / "origin.json").write_text('{"repo": "lab/first", "revision": ""}')
+    (filled / "checkpoints" / "tiny-mute" / "origin.json").write_text('["lab/first"]')
+    facts = {card["name"]: card["facts"] for card in catalog.cards("digits")}
+    assert facts["tiny-plain"][-1] == "from lab/first"
+    assert not any("from" in fact for name in ("tiny", "tiny-mute") for fact in facts[name])

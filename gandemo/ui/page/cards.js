@@ -31,10 +31,10 @@ draw();
 watch(["choices"], draw);
 watch("value", mark);
 
-// A checkpoint that has no card yet, such as one of a run: it gets one, and is chosen.
+// A checkpoint that has no card yet, such as one of a run or one that was just pulled: it gets one, and is chosen.
 element.closest('[id$="checkpoint"]').addEventListener("gd-use", ({ detail }) => {
   const others = (props.choices || []).filter((choice) => choice.name !== detail.name);
-  props.choices = [{ name: detail.name, text: detail.text, facts: ["from a training"], strip: null }, ...others];
+  props.choices = [{ name: detail.name, text: detail.text, facts: [detail.from || "from a training"], strip: null }, ...others];
   props.value = detail.name;
   draw();
   trigger("input");

@@ -14,7 +14,7 @@ place.append(working, alarm, done);
 function onward(value) {
   if (value.url) return make("a", { class: "gd-button", href: value.url, target: "_blank", rel: "noopener noreferrer" }, value.label);
   if (!value.tab) return null;
-  const use = (cards) => cards.dispatchEvent(new CustomEvent("gd-use", { detail: { name: value.name, text: value.about } }));
+  const use = (cards) => cards.dispatchEvent(new CustomEvent("gd-use", { detail: { name: value.name, text: value.about, from: value.from } }));
   return make("button", { type: "button", class: "gd-button gd-primary", onclick: () => openTab(value.tab, value.part, use) }, "Try it");
 }
 
