@@ -33,18 +33,19 @@ def tab(demo: gr.Blocks) -> None:
         chosen = part("cards", elem_id="colorize-checkpoint", **photos.cards(TASK, LEGEND))
         bench = photos.bench(TASK, invitation="a black-and-white photo", slow=False)
 
-    def asked(checkpoint: Any, event: gr.EventData) -> dict[str, Any]:
-        request = photos.mapping(event._data)
-        (source,) = sources(files, TASK, [request.get("photo")])
-        wish = ColourWish.parse(request)
-        shown = photos.answers().coloured(files, checkpoint, source, wish, request.get("fresh") is True)
-        return {**shown, "ticket": photos.ticket(request)}
-
-    photos.failed(when(bench.ask, asked, chosen, bench), bench)
-    photos.long(files, chosen, bench, {"take": _taken, "album": _packed})
+    photos.work(TASK, files, chosen, bench, {"take": _taken, "album": _packed}, quick={"ask": _asked})
     chosen.input(None, js="() => gandemo.tell('colorize-bench', 'gd-changed')", api_visibility="private")
     when(demo.load, lambda checkpoint: gr.HTML(**photos.cards(TASK, LEGEND, checkpoint)), chosen, chosen)
     photo_api.colorize_endpoint(files)
+
+
+def _asked(
+    answers: ModuleType, files: PhotoFiles, checkpoint: Any, request: Mapping[str, Any], tell: Tell
+) -> dict[str, Any]:
+    (source,) = sources(files, TASK, [request.get("photo")])
+    wish = ColourWish.parse(request)
+    shown: dict[str, Any] = answers.coloured(files, checkpoint, source, wish, request.get("fresh") is True, tell)
+    return shown
 
 
 def _taken(

@@ -36,7 +36,7 @@ def tab(demo: gr.Blocks) -> None:
         bench = photos.bench(
             TASK, invitation="a photo", slow=True, how_to_paint=HOW_TO_PAINT, why_not_paint=WHY_NOT_PAINT
         )
-    photos.long(files, chosen, bench, {"ask": _asked, "take": _taken, "album": _packed})
+    photos.work(TASK, files, chosen, bench, {"ask": _asked, "take": _taken, "album": _packed})
     chosen.input(None, js="() => gandemo.tell('enhance-bench', 'gd-changed')", api_visibility="private")
     when(demo.load, lambda checkpoint: gr.HTML(**photos.cards(TASK, LEGEND, checkpoint)), chosen, chosen)
     photo_api.enhance_endpoint(files)

@@ -20,6 +20,7 @@ def when(
     busy: str = "",
     queue: str = QUEUE,
     at_once: int = 2,
+    each: bool = False,
 ) -> Any:
     """Listens to an event of the page. Its endpoint is the page's own; the API has endpoints of its own.
 
@@ -31,6 +32,9 @@ def when(
         busy: id of the component that shows a line while the answer is made.
         queue: whose places are shared.
         at_once: places in it.
+        each: every request is sent at once, and the page sees to their order. Else one that comes while another is
+            under way waits for it, with the inputs as they are then; but Gradio sends it with the *first* one's event
+            data, so this is for callbacks that look at event data.
     """
     listening = event(
         calm(callback),
@@ -42,7 +46,7 @@ def when(
         show_progress="hidden",
         concurrency_id=queue,
         concurrency_limit=at_once,
-        trigger_mode="always_last",
+        trigger_mode="multiple" if each else "always_last",
     )
     if busy:
         done = {"js": f"() => gandemo.busy('{busy}', false)", "api_visibility": "private"}

@@ -28,6 +28,10 @@ class Tell(Protocol):
         """`share`: 0 to 1. `label`: what goes on. `megapixels`: of the whole work, for the speed; 0: not told."""
 
 
+def unheard(share: float, label: str = "", megapixels: float = 0.0) -> None:
+    """For work that nobody watches."""
+
+
 class _Unwanted(BaseException):
     """Ends a thread whose work is no longer wanted; no `except Exception` on its way takes it for a damaged file."""
 
@@ -97,7 +101,7 @@ def told(work: Callable[[Tell], T], ticket: str = "") -> Iterator[dict[str, Any]
                 ended.wait()
                 return
             now = (state.share, state.label)
-            if now != before:
+            if now != before and any(now):
                 before = now
                 text = words(*now, time.monotonic() - begun, state.megapixels)
                 yield {"kind": "progress", "share": now[0], "text": text}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import threading
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from gandemo.data import images as im
 from gandemo.errors import GanDemoError, RequestError
 from gandemo.pipeline import Hint, Pipeline, is_grey, restore
 from gandemo.ui import catalog, models
-from gandemo.ui.long_work import Tell
+from gandemo.ui.long_work import Tell, unheard
 from gandemo.ui.photo_files import PhotoFiles, stem
 from gandemo.ui.photo_wishes import MOST_PHOTOS, ColourWish, EnhanceWish, Source
 
@@ -32,14 +33,21 @@ MOST_MEGAPIXELS = 300.0  # of all photos that are sent at once
 MOST_ZIPPED = 512 * 2**20
 THUMB = 240
 IN_COLOUR = "is in colour already"
+READING, WRITING = "Reading the photo", "Writing the PNG"
+PREVIEWS_KEPT = 8
 
 Painter = Callable[[im.Photo, Tell], im.Photo]
+
+_previews: OrderedDict[tuple[Path, int], tuple[im.Photo, tuple[int, int]]] = OrderedDict()
+_lock = threading.Lock()
 
 
 # --- one photo, coloured ----------------------------------------------------------------------------------
 
 
-def coloured(files: PhotoFiles, checkpoint: object, source: Source, wish: ColourWish, fresh: bool) -> dict[str, Any]:
+def coloured(
+    files: PhotoFiles, checkpoint: object, source: Source, wish: ColourWish, fresh: bool, tell: Tell = unheard
+) -> dict[str, Any]:
     """A small copy of a photo with its colour, for the page: what it asks for while somebody plays with it.
 
     Args:
@@ -48,8 +56,9 @@ def coloured(files: PhotoFiles, checkpoint: object, source: Source, wish: Colour
         source: the photo.
         wish: how; its strength is the page's own matter.
         fresh: the page has not seen this photo yet.
+        tell: hears how far it is.
     """
-    photo, size = _preview(source.path, source.path.stat().st_mtime_ns, source.name)
+    photo, size = _preview(source, tell)
     grey = is_grey(photo)
     answer: dict[str, Any] = {
         "kind": "photo",
@@ -64,10 +73,12 @@ def coloured(files: PhotoFiles, checkpoint: object, source: Source, wish: Colour
     pipeline = models.pipeline(checkpoint, "colorize")
     answer["takes_hints"] = bool(pipeline.recipe.options.get("hints"))
     if not answer["asks"]:
-        hints = _hints(wish)
-        answer["after"] = _keep(files, pipeline.colorize(photo, hints=hints), "colour")
+        hints, look = _hints(wish), _looking(tell)
+        look()
+        answer["after"] = _keep(files, pipeline.colorize(photo, hints=hints, progress=look), "colour")
         if wish.vivid:
-            answer["vivid"] = _keep(files, pipeline.colorize(photo, strength=VIVID, hints=hints), "vivid")
+            vivid = pipeline.colorize(photo, strength=VIVID, hints=hints, progress=look)
+            answer["vivid"] = _keep(files, vivid, "vivid")
     return answer
 
 
@@ -91,10 +102,20 @@ def _hints(wish: ColourWish) -> list[Hint]:
     return [Hint(x, y, colour) for x, y, colour in wish.hints]
 
 
-@lru_cache(maxsize=8)
-def _preview(path: Path, _: int, name: str) -> tuple[im.Photo, tuple[int, int]]:
-    photo = im.open_photo(path, name=name)
-    return _within(photo, PREVIEW), photo.size
+def _preview(source: Source, tell: Tell) -> tuple[im.Photo, tuple[int, int]]:
+    """A small copy, and the photo's own size; the last few stay in memory, since many wishes follow one photo."""
+    key = (source.path, source.path.stat().st_mtime_ns)
+    with _lock:
+        if key in _previews:
+            _previews.move_to_end(key)
+            return _previews[key]
+    photo = im.open_photo(source.path, name=source.name, look=_looking(tell, READING))
+    made = _within(photo, PREVIEW), photo.size
+    with _lock:
+        _previews[key] = made
+        while len(_previews) > PREVIEWS_KEPT:
+            _previews.popitem(last=False)
+    return made
 
 
 # --- one photo, enhanced ----------------------------------------------------------------------------------
@@ -107,22 +128,24 @@ def enhanced(
 
     The page blends `base` (what was marked painted in, and colour, but not enhanced) and `after` by itself.
     """
-    photo = im.open_photo(source.path, name=source.name)
+    photo = im.open_photo(source.path, name=source.name, look=_looking(tell, READING))
     enhancer = models.pipeline(checkpoint, "enhance")
     wish = dataclasses.replace(wish, strength=1.0)
     paint, notes = enhance_painter(checkpoint, wish)
     result = paint(photo, tell)
+    look = _looking(tell, WRITING, 0.95)
+    look()
     base = None
     if wish.mask or (wish.restore and is_grey(photo)):
         plain, _ = enhance_painter(checkpoint, wish, sharpen=False)
-        base = _keep(files, plain(_within(photo, PREVIEW), lambda *_: None), "base")
+        base = _keep(files, plain(_within(photo, PREVIEW), look), "base")
     return {
         "kind": "photo",
         **_described(source, photo.size),
         "before": _keep(files, _within(photo, SHOWN), "before") if fresh else None,
         "base": base,
         "after": _keep(files, _within(result, SHOWN), "better"),
-        "file": {"path": files.keep(f"{stem(source.name)}-enhanced.png", result.to_png()), "strength": 1.0},
+        "file": {"path": files.keep(f"{stem(source.name)}-enhanced.png", result.to_png(look)), "strength": 1.0},
         "result_size": _size_words(result.size) if result.size != photo.size else "",
         "notes": notes,
         "can_paint": bool(catalog.entries("inpaint")),
@@ -197,9 +220,10 @@ def mask_from_file(path: str) -> str:
 
 def full_size(files: PhotoFiles, source: Source, paint: Painter, ending: str, tell: Tell) -> dict[str, Any]:
     """A photo at full size as a PNG, with its transparency and colour profile."""
-    photo = im.open_photo(source.path, name=source.name)
+    photo = im.open_photo(source.path, name=source.name, look=_looking(tell, READING))
     name = f"{stem(source.name)}-{ending}.png"
-    return {"kind": "file", "path": files.keep(name, paint(photo, tell).to_png()), "name": name}
+    png = paint(photo, tell).to_png(_looking(tell, WRITING, 0.95))
+    return {"kind": "file", "path": files.keep(name, png), "name": name}
 
 
 def album(files: PhotoFiles, given: list[Source], paint: Painter, ending: str, tell: Tell) -> dict[str, Any]:
@@ -213,9 +237,10 @@ def album(files: PhotoFiles, given: list[Source], paint: Painter, ending: str, t
     with zipfile.ZipFile(place, "w", zipfile.ZIP_STORED) as pack:
         for index, (name, read) in enumerate(_unpacked(given, problems)):
             label = f"Photo {index + 1} of {count}"
-            tell(index / count, label)
+            look = _looking(tell, label, index / count)
+            look()
             try:
-                photo = im.open_photo(read(), name=name)
+                photo = im.open_photo(read(), name=name, look=look)
                 megapixels += photo.pixels.shape[0] * photo.pixels.shape[1] / 1e6
                 if megapixels > MOST_MEGAPIXELS:
                     raise RequestError(
@@ -226,7 +251,7 @@ def album(files: PhotoFiles, given: list[Source], paint: Painter, ending: str, t
                 problems.append(_about(name, str(error)))
                 continue
             title = _unused(f"{stem(name)}.png", used)
-            pack.writestr(title, result.to_png())
+            pack.writestr(title, result.to_png(_looking(tell, label, (index + 0.95) / count)))
             done.append({"name": title, "thumb": catalog.data_url(_thumb(result))})
     return {
         "kind": "album",
@@ -329,6 +354,11 @@ def _thumb(photo: im.Photo) -> Image.Image:
     image = Image.fromarray(photo.pixels)
     image.thumbnail((THUMB, THUMB))
     return image
+
+
+def _looking(tell: Tell, label: str = "", share: float = 0.0) -> Callable[..., None]:
+    """What long work may call as often as it likes, to be ended where it is no longer wanted."""
+    return lambda *_, **__: tell(share, label)
 
 
 def _shares(

@@ -12,6 +12,7 @@ import gradio as gr
 
 from gandemo.errors import RequestError
 from gandemo.ui import photos
+from gandemo.ui.long_work import unheard
 from gandemo.ui.models import calm
 from gandemo.ui.photo_files import PhotoFiles
 from gandemo.ui.photo_wishes import ColourWish, EnhanceWish, Source
@@ -93,7 +94,5 @@ def _made(files: PhotoFiles, photo: str, paint: Any, ending: str) -> str:
     if not photo:
         raise RequestError("there is no photo: send one")
     path = files.sent(photo)
-    made: dict[str, Any] = photos.answers().full_size(
-        files, Source(path, path.name), paint, ending, lambda *_, **__: None
-    )
+    made: dict[str, Any] = photos.answers().full_size(files, Source(path, path.name), paint, ending, unheard)
     return str(made["path"])

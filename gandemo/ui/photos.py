@@ -12,6 +12,7 @@ from gandemo.errors import RequestError
 from gandemo.ui import catalog, photo_examples
 from gandemo.ui.events import when
 from gandemo.ui.long_work import Tell, stop, told
+from gandemo.ui.models import QUEUE
 from gandemo.ui.parts import part
 from gandemo.ui.photo_files import MAX_FILE_BYTES as MAX_FILE_BYTES
 from gandemo.ui.photo_files import PhotoFiles
@@ -42,6 +43,14 @@ def cards(task: str, legend: str, chosen: str | None = None) -> dict[str, Any]:
     }
 
 
+def checkpoint_of(task: str, chosen: Any) -> Any:
+    """The checkpoint that is chosen; the first where none is, as on a page that is older than the first checkpoint."""
+    if chosen:
+        return chosen
+    known = catalog.entries(task)
+    return known[0].name if known else None
+
+
 def bench(task: str, **props: Any) -> gr.HTML:
     """The component that takes photos in and shows what became of them."""
     return part(
@@ -55,20 +64,32 @@ def bench(task: str, **props: Any) -> gr.HTML:
     )
 
 
-def long(files: PhotoFiles, chosen: gr.HTML, shown: gr.HTML, works: Mapping[str, Work]) -> None:
-    """Long work of the page: its progress is told as it goes, and the page's event `stop` ends it.
+def work(
+    task: str,
+    files: PhotoFiles,
+    chosen: gr.HTML,
+    shown: gr.HTML,
+    slow: Mapping[str, Work],
+    quick: Mapping[str, Work] | None = None,
+) -> None:
+    """The work of the page: its progress is told as it goes, and the page's event `stop` ends it.
 
-    Gradio's own way to cancel a stream answers with an error if the stream ends at the same moment.
+    Gradio's own way to cancel a stream answers with an error if the stream ends at the same moment. The bench has one
+    request under way at a time; a new one waits there until the end of the one before is told.
 
     Args:
+        task: of the tab.
         files: of the visitors.
         chosen: the checkpoint.
         shown: the bench.
-        works: by event of the bench.
+        slow: what takes seconds, by event of the bench.
+        quick: what takes less.
     """
-    for event, work in works.items():
-        failed(when(getattr(shown, event), _streamed(work, files), chosen, shown, queue=SLOW), shown)
-    when(shown.stop, _stop, None, None, queue="stop")
+    for queue, works in ((SLOW, slow), (QUEUE, quick or {})):
+        for event, does in works.items():
+            streamed = _streamed(task, does, files)
+            failed(when(getattr(shown, event), streamed, chosen, shown, queue=queue, each=True), shown)
+    when(shown.stop, _stop, None, None, queue="stop", each=True)
 
 
 def _stop(asked: gr.EventData) -> None:
@@ -86,10 +107,12 @@ def failed(listening: Any, shown: gr.HTML) -> None:
     listening.failure(None, js=js, api_visibility="private")
 
 
-def _streamed(work: Work, files: PhotoFiles) -> Callable[..., Iterator[Any]]:
+def _streamed(task: str, does: Work, files: PhotoFiles) -> Callable[..., Iterator[Any]]:
     def stream(checkpoint: Any, asked: gr.EventData) -> Iterator[Any]:
         request = mapping(asked._data)
-        for news in told(lambda tell: work(answers(), files, checkpoint, request, tell), ticket(request)):
+        for news in told(
+            lambda tell: does(answers(), files, checkpoint_of(task, checkpoint), request, tell), ticket(request)
+        ):
             yield {**news, "ticket": ticket(request)}
 
     return stream

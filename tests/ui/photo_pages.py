@@ -45,6 +45,7 @@ def done(bench: Locator) -> None:
 
 def settled(bench: Locator) -> None:
     """Waits until nothing is under way."""
+    expect(bench).not_to_have_class(re.compile("gd-busy"))
     expect(bench.locator(".gd-working")).to_be_hidden()
     expect(bench.locator(".gd-download")).to_be_enabled()
 

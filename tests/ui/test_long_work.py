@@ -16,6 +16,12 @@ def test_quick_work_is_its_result_alone() -> None:
     assert list(told(lambda tell: "done")) == ["done"]
 
 
+def test_who_says_nothing_has_nothing_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_work, "EVERY", 0.001)
+    waited = threading.Event()
+    assert list(told(lambda tell: waited.wait(0.05) or "done")) == ["done"]
+
+
 def test_progress_comes_before_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_work, "EVERY", 0.01)
     seen = threading.Event()
@@ -41,7 +47,7 @@ def test_an_error_of_the_work_is_raised() -> None:
         list(told(work))
 
 
-def test_stopped_work_ends_at_its_next_word(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_work_ends_at_its_next_word_and_keeps_its_place_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_work, "EVERY", 0.01)
     go_on, ended = threading.Event(), threading.Event()
 
@@ -57,15 +63,12 @@ def test_stopped_work_ends_at_its_next_word(monkeypatch: pytest.MonkeyPatch) -> 
     news = told(work, "ticket-1")
     assert next(news) != "never"
     long_work.stop("ticket-1")
-    assert list(news)[-1] == long_work.STOPPED
-    go_on.set()
-    assert ended.wait(30)
+    assert next(news) == long_work.STOPPED  # at once
+    assert not ended.is_set()
+    threading.Timer(0.05, go_on.set).start()
+    assert list(news) == []
+    assert ended.is_set()
     assert list(told(work, "ticket-1")) == [long_work.STOPPED]  # nor does it begin
-
-
-def test_nobody_stops_work_that_has_no_ticket() -> None:
-    long_work.stop("")
-    assert list(told(lambda tell: "done")) == ["done"]
 
 
 def test_closing_the_iterator_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

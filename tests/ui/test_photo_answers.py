@@ -16,7 +16,8 @@ from PIL import Image, ImageCms
 
 from gandemo.data import images as im
 from gandemo.errors import GanDemoError, RequestError
-from gandemo.ui import catalog, photo_examples
+from gandemo.pipeline import painting
+from gandemo.ui import catalog, long_work, photo_examples
 from gandemo.ui import photo_answers as answers
 from gandemo.ui.photo_files import MAX_FILE_BYTES, PhotoFiles, stem
 from gandemo.ui.photo_wishes import ColourWish, EnhanceWish, Source, sources
@@ -24,9 +25,7 @@ from tests import tiny, tiny_photos
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
-
-def quiet(share: float, label: str = "", megapixels: float = 0.0) -> None:
-    """Nobody listens."""
+quiet = long_work.unheard
 
 
 @pytest.fixture(scope="module")
@@ -158,12 +157,43 @@ def test_enhance_at_a_larger_size(
     assert shown["base"] is None
     assert Path(shown["file"]["path"]).name == "cat-enhanced.png"
     assert seen
-    assert {label for _, label in seen} == {"Enhancing"}
+    assert list(dict.fromkeys(label for _, label in seen)) == ["Reading the photo", "Enhancing", "Writing the PNG"]
     monkeypatch.setattr(im, "MAX_PIXELS", 40_000)
     with pytest.raises(
         RequestError, match=r"64×48 pixels, 4 times as wide and high, would be .*choose a smaller scale"
     ):
         answers.enhanced(files, "enhance", poor, EnhanceWish(scale=4), True, quiet)
+
+
+class Enough(BaseException):
+    """What somebody has who does not want to wait any longer."""
+
+
+@pytest.mark.parametrize("stage", ["Reading the photo", "Enhancing", "Writing the PNG"])
+def test_every_stage_of_long_work_can_be_ended_midway(
+    files: PhotoFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    monkeypatch.setattr(painting, "SIDE", 96)
+    path = tmp_path / "uploads" / "grain.png"
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    words = 0
+
+    def tell(share: float, label: str = "", _: float = 0.0) -> None:
+        nonlocal words
+        words += label == stage
+        if words == 3:
+            raise Enough
+
+    with pytest.raises(Enough):
+        answers.enhanced(files, "enhance", Source(path, "grain.png"), EnhanceWish(), True, tell)
+    words = 0
+    wish = ColourWish(recolour=True)
+    if stage != "Enhancing":
+        with pytest.raises(Enough):
+            answers.full_size(
+                files, Source(path, "grain.png"), answers.colour_painter("colorize", wish), "colour", tell
+            )
 
 
 def marks(width: int, height: int) -> bytes:

@@ -13,7 +13,9 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
   let data = null; // what it said of it
   let album = null; // what became of several
   let batch = []; // what the album was made of
-  let ticket = ""; // of the latest request; what comes for another is out of date
+  let ticket = ""; // of the request whose answer is wanted; what comes for another is out of date
+  let running = ""; // of the request that the server is at
+  let next = null; // the request that goes out once that has ended: { event, wish }
   let uploading = 0;
 
   const button = (text, classes, click) => make("button", { type: "button", class: `gd-button ${classes}`, onclick: click }, text);
@@ -82,14 +84,27 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
   function say(text) {
     alarm.textContent = text;
   }
+  // One request at a time: two at once would overtake each other, and a visitor needs no more than one place.
   function demand(event, wish) {
-    if (isBusy()) send.stop({ ticket });
     ticket = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    next = { event, wish: { ...wish, ...request(), ticket } };
     busy(props.id, true);
-    send[event]({ ...wish, ...request(), ticket });
+    if (running) send.stop({ ticket: running });
+    else go();
+  }
+  function go() {
+    if (!next) return;
+    running = next.wish.ticket;
+    send[next.event](next.wish);
+    next = null;
+  }
+  function ended() {
+    running = "";
+    go();
   }
   function halt() {
-    if (isBusy()) send.stop({ ticket });
+    if (running) send.stop({ ticket: running });
+    next = null;
     ticket = "";
     idle();
   }
@@ -237,7 +252,9 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
   // --- what the server says ---
   async function show() {
     const value = props.value;
-    if (!value || !ticket || value.ticket !== ticket) return;
+    if (!value) return;
+    if (value.kind !== "progress" && value.ticket === running) ended();
+    if (!ticket || value.ticket !== ticket) return;
     if (value.kind === "progress") {
       work(value.share, value.text);
       return;
@@ -296,8 +313,12 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
     demand("take", { photo });
   }
   hear(element, props.id, "gd-failed", () => {
-    idle();
-    if (!data) only(drop);
+    if (running === ticket) {
+      ticket = "";
+      idle();
+      if (!data && !album) only(drop);
+    }
+    ended();
   });
   hear(element, props.id, "gd-changed", () => photo && ask());
   watch("value", show);
