@@ -403,6 +403,15 @@ _COLOUR += [
     ),
 ]
 
+# σ and noise of the blurs that the generator need not learn to undo: clean, compressed or grainy, and noise alone.
+_WIENER = [
+    *([sigma, 1e-2] for sigma in (0.7, 1.0, 1.3)),
+    *([sigma, 1e-3] for sigma in (1.3, 1.7, 2.0, 2.4)),
+    *([sigma, 1e-1] for sigma in (0.7, 1.3, 2.0)),
+    *([sigma, 0.5] for sigma in (0.0, 1.0)),
+    [0.0, 3.0],
+]
+
 _RESTORE = [
     Recipe(
         name="enhance-l1",
@@ -414,10 +423,11 @@ _RESTORE = [
         generator=Net(
             name="unet",
             args={
-                "channels": [32, 64, 128, 256],
+                "channels": [24, 48, 96, 192],
                 "blocks": [0, 1, 1, 1],
                 "batch_norm": False,
                 "residual": "add",
+                "wiener": _WIENER,
             },
         ),
         loss=Loss(adversarial=0.0, weights={"l1": 1.0}),
@@ -426,7 +436,7 @@ _RESTORE = [
         ema=Ema(half_life=10_000, ramp_up=0.05),
         batch_size=16,
         augment=("flip",),
-        steps=8_000,
+        steps=7_000,
         log_every=20,
         sample_every=500,
         evaluate_every=500,

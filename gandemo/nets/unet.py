@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from gandemo.errors import RecipeError
 from gandemo.nets.layers import initialise
+from gandemo.nets.wiener import WienerBank
 
 RESIDUALS = ("none", "add", "masked")
+_SHY = -5.0  # logit of each Wiener filter at first, where that of no change is 0
 
 
 class UNet(nn.Module):
@@ -31,6 +33,7 @@ class UNet(nn.Module):
         blocks: Sequence[int] = (0, 1, 1, 1),
         batch_norm: bool = True,
         residual: str = "none",
+        wiener: Sequence[Sequence[float]] = (),
         slope: float = 0.2,
         init: str = "he-uniform",
     ) -> None:
@@ -44,6 +47,8 @@ class UNet(nn.Module):
         batch_norm: after every convolution but the first and the last.
         residual: "none": the output is a picture of its own, within [-1, 1] by tanh; "add": it is added to the
             input's first channels; "masked": the same, but only where the input's last channel is 1.
+        wiener: σ and noise of each filter of a `WienerBank`. The network sees what they would change, and says at each
+            pixel in which shares they do. Only with residual "add", on pictures of three channels.
         slope: of LeakyReLU.
         init: name of the initialiser.
         """
@@ -54,9 +59,12 @@ class UNet(nn.Module):
             raise ValueError(f"{len(channels)} channels and {len(blocks)} blocks; give two or more, one each")
         if residual != "none" and outputs + (residual == "masked") > inputs:
             raise ValueError(f"residual {residual!r} needs more than {inputs} inputs for {outputs} outputs")
+        if wiener and (residual != "add" or inputs != 3 or outputs != 3):
+            raise ValueError(f"wiener needs residual 'add' and 3 channels, not {residual!r}, {inputs} and {outputs}")
         self.outputs, self.residual = outputs, residual
+        self.wiener = WienerBank(wiener) if wiener else None
         self.multiple = 2 ** (len(channels) - 1)
-        self.stem = nn.Sequential(nn.Conv2d(inputs, channels[0], 3, padding=1), nn.LeakyReLU(slope))
+        self.stem = nn.Sequential(nn.Conv2d(inputs + len(wiener), channels[0], 3, padding=1), nn.LeakyReLU(slope))
         self.down = nn.ModuleList(
             _layer(nn.Conv2d(fine, coarse, 4, stride=2, padding=1, bias=not batch_norm), batch_norm, slope)
             for fine, coarse in pairwise(channels)
@@ -71,13 +79,20 @@ class UNet(nn.Module):
             _layer(nn.Conv2d(2 * fine, fine, 3, padding=1, bias=not batch_norm), batch_norm, slope)
             for fine, _ in pairwise(channels)
         )
-        self.last = nn.Conv2d(channels[0], outputs, 3, padding=1)
+        self.last = nn.Conv2d(channels[0], outputs + len(wiener), 3, padding=1)
         initialise(self, init)
         nn.init.zeros_(self.last.weight)  # at first nothing: the input as it is, or no colour
+        with torch.no_grad():
+            self.last.bias[outputs:] = _SHY
 
     def forward(self, pictures: Tensor) -> Tensor:
         """pictures: [N, inputs, H, W] in [-1, 1]; returns [N, outputs, H, W], within [-1, 1] unless residual."""
-        x = self.blocks[0](self.stem(pictures.contiguous(memory_format=torch.channels_last)))
+        changes = None if self.wiener is None else self.wiener(pictures)
+        if self.wiener is not None and changes is not None:
+            x = torch.cat([pictures, self.wiener.seen(changes)], 1)
+        else:
+            x = pictures
+        x = self.blocks[0](self.stem(x.contiguous(memory_format=torch.channels_last)))
         finer = []
         for down, block in zip(self.down, list(self.blocks)[1:], strict=True):
             finer.append(x)
@@ -88,9 +103,17 @@ class UNet(nn.Module):
         change = self.last(x)
         if self.residual == "none":
             return torch.tanh(change)
+        if changes is not None:
+            change = change[:, : self.outputs] + _mixed(changes, change[:, self.outputs :])
         if self.residual == "masked":
             change = change * pictures[:, -1:]
         return pictures[:, : self.outputs] + change
+
+
+def _mixed(changes: Sequence[Tensor], logits: Tensor) -> Tensor:
+    """Each filter's change in its share, to each channel: [N, 3, H, W]; what is left over of 1 changes nothing."""
+    shares = torch.softmax(torch.cat([torch.zeros_like(logits[:, :1]), logits], 1), 1)[:, 1:]
+    return torch.cat([(shares * change).sum(1, keepdim=True) for change in changes], 1)
 
 
 def _layer(convolution: nn.Conv2d, batch_norm: bool, slope: float) -> nn.Sequential:

@@ -162,7 +162,7 @@ def test_the_articles_judge() -> None:
         PoolingDiscriminator(40)
 
 
-@pytest.mark.parametrize("network", [UNet(), UNet(batch_norm=False, residual="add"), ValidUNet()])
+@pytest.mark.parametrize("network", [UNet(), UNet(batch_norm=False, residual="add", wiener=[[1.0, 0.01]]), ValidUNet()])
 def test_only_operations_that_phones_know(network: nn.Module) -> None:
     allowed = (nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU, nn.ReLU, nn.Tanh, nn.Identity)
     leaves = [layer for layer in network.modules() if not list(layer.children())]

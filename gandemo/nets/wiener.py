@@ -1,0 +1,106 @@
+"""A bank of Wiener filters: the best linear answers to blur and noise, which a network need not learn by heart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+REACH = 8  # pixels to each side; 12 gain nothing at a blur of σ 2
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
+_PERIOD = 256  # pixels of the grid on which a filter is designed; far more than it reaches
+_FLOOR = 0.02  # radians a pixel: below it, photos have no more power than there
+
+
+class WienerBank(nn.Module):
+    """What each of several Wiener filters would change in a picture.
+
+    A network that sees the candidates has to find out what happened to a picture, and where, not how to undo it. Deep
+    Wiener deconvolution (Dong et al. 2020, arXiv:2103.09962) does so with features and a known blur; here the blur is
+    unknown, and a bank of likely ones stands in for it.
+    """
+
+    filters: Tensor
+    gains: Tensor
+
+    def __init__(self, filters: Sequence[Sequence[float]]) -> None:
+        """Design the filters.
+
+        Args:
+            filters: of each, the blur's σ in pixels, and the noise it has to bear, see `wiener_filter`.
+
+        Raises:
+            ValueError: one is no such pair.
+        """
+        super().__init__()
+        for pair in filters:
+            if len(pair) != 2 or pair[0] < 0 or pair[1] <= 0:
+                raise ValueError(f"a Wiener filter is given by σ, from 0, and a noise above 0; got {list(pair)}")
+        kernels = torch.stack([wiener_filter(sigma, noise) for sigma, noise in filters])
+        # fixed, so that they need no place in the file of the weights
+        self.register_buffer("filters", kernels[:, None], persistent=False)
+        self.register_buffer("gains", kernels.square().sum((1, 2)).sqrt().view(1, -1, 1, 1), persistent=False)
+
+    def __len__(self) -> int:
+        return len(self.filters)
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """The changes to each channel.
+
+        Args:
+            pictures: [N, 3, H, W]. Beyond the edges their last pixels go on.
+
+        Returns:
+            float32 [N, filters, H, W] for each of red, green and blue.
+        """
+        if torch.is_autocast_enabled(pictures.device.type):
+            with torch.autocast(pictures.device.type, enabled=False):  # with half the digits, no blur can be undone
+                return self._changes(pictures.float())
+        return self._changes(pictures)
+
+    def _changes(self, pictures: Tensor) -> list[Tensor]:
+        wide = _extended(pictures)
+        channels = ((wide[:, index : index + 1], pictures[:, index : index + 1]) for index in range(3))
+        return [F.conv2d(wide_one, self.filters) - one for wide_one, one in channels]
+
+    def seen(self, changes: Sequence[Tensor]) -> Tensor:
+        """The changes to the luma, each filter's scaled as if it let through noise of size 1: [N, filters, H, W]."""
+        red, green, blue = changes
+        luma: Tensor = (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue) / self.gains
+        return luma
+
+
+def wiener_filter(sigma: float, noise: float) -> Tensor:
+    """The filter of (2 · REACH + 1)² taps that comes nearest to the picture before a Gaussian blur and white noise.
+
+    It solves the Wiener–Hopf equations (Wiener 1949) for pictures whose power falls with the square of the frequency,
+    as that of photos does (Field 1987).
+
+    Args:
+        sigma: of the blur, in pixels; 0: there was none.
+        noise: power of the noise, where the picture's is 1 at a frequency of 1 radian a pixel.
+
+    Returns:
+        float32 [2 · REACH + 1, 2 · REACH + 1], of sum 1.
+    """
+    frequencies = torch.fft.fftfreq(_PERIOD, dtype=torch.float64) * 2 * math.pi
+    along = torch.exp(-frequencies.square() * sigma**2 / 2)
+    blur = along[:, None] * along[None]
+    power = 1 / (frequencies.square()[:, None] + frequencies.square()[None] + _FLOOR**2)
+    seen = torch.fft.ifft2(power * blur.square() + noise).real
+    wanted = torch.fft.ifft2(power * blur).real
+    y, x = (axis.flatten() for axis in torch.meshgrid(*[torch.arange(-REACH, REACH + 1)] * 2, indexing="ij"))
+    correlation = seen[(y[:, None] - y[None]) % _PERIOD, (x[:, None] - x[None]) % _PERIOD]
+    taps = torch.linalg.solve(correlation, wanted[y % _PERIOD, x % _PERIOD])
+    return (taps / taps.sum()).view(2 * REACH + 1, -1).float()
+
+
+def _extended(pictures: Tensor) -> Tensor:
+    """[N, C, H, W] with its edge pixels repeated `REACH` times; written so that every export format has it."""
+    above, below = pictures[:, :, :1], pictures[:, :, -1:]
+    tall = torch.cat([above.expand(-1, -1, REACH, -1), pictures, below.expand(-1, -1, REACH, -1)], 2)
+    left, right = tall[..., :1], tall[..., -1:]
+    return torch.cat([left.expand(-1, -1, -1, REACH), tall, right.expand(-1, -1, -1, REACH)], 3)
