@@ -489,6 +489,7 @@ _RESTORE.append(
                 "blocks": [0, 1, 1, 1, 2],
                 "batch_norm": False,
                 "residual": "masked",
+                "fill": True,
             },
             "discriminator": {
                 "name": "patch",

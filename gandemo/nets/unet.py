@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gandemo.errors import RecipeError
+from gandemo.nets.filling import LEVELS, pull_push
 from gandemo.nets.layers import initialise
 from gandemo.nets.wiener import WienerBank
 
@@ -34,6 +35,7 @@ class UNet(nn.Module):
         batch_norm: bool = True,
         residual: str = "none",
         wiener: Sequence[Sequence[float]] = (),
+        fill: bool = False,
         slope: float = 0.2,
         init: str = "he-uniform",
     ) -> None:
@@ -49,6 +51,7 @@ class UNet(nn.Module):
             input's first channels; "masked": the same, but only where the input's last channel is 1.
         wiener: σ and noise of each filter of a `WienerBank`. The network sees what they would change, and says at each
             pixel in which shares they do. Only with residual "add", on pictures of three channels.
+        fill: with residual "masked": the holes are filled smoothly from their rims before the network sees them.
         slope: of LeakyReLU.
         init: name of the initialiser.
         """
@@ -61,7 +64,9 @@ class UNet(nn.Module):
             raise ValueError(f"residual {residual!r} needs more than {inputs} inputs for {outputs} outputs")
         if wiener and (residual != "add" or inputs != 3 or outputs != 3):
             raise ValueError(f"wiener needs residual 'add' and 3 channels, not {residual!r}, {inputs} and {outputs}")
-        self.outputs, self.residual = outputs, residual
+        if fill and (residual != "masked" or len(channels) <= LEVELS):
+            raise ValueError(f"fill needs residual 'masked' and more than {LEVELS} channels")
+        self.outputs, self.residual, self.fill = outputs, residual, fill
         self.wiener = WienerBank(wiener) if wiener else None
         self.multiple = 2 ** (len(channels) - 1)
         self.stem = nn.Sequential(nn.Conv2d(inputs + len(wiener), channels[0], 3, padding=1), nn.LeakyReLU(slope))
@@ -82,11 +87,14 @@ class UNet(nn.Module):
         self.last = nn.Conv2d(channels[0], outputs + len(wiener), 3, padding=1)
         initialise(self, init)
         nn.init.zeros_(self.last.weight)  # at first nothing: the input as it is, or no colour
-        with torch.no_grad():
-            self.last.bias[outputs:] = _SHY
+        if wiener and self.last.bias is not None:
+            nn.init.constant_(self.last.bias[outputs:], _SHY)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """pictures: [N, inputs, H, W] in [-1, 1]; returns [N, outputs, H, W], within [-1, 1] unless residual."""
+        if self.fill:
+            filled = pull_push(pictures[:, : self.outputs], pictures[:, -1:])
+            pictures = torch.cat([filled, pictures[:, -1:]], 1)
         changes = None if self.wiener is None else self.wiener(pictures)
         if self.wiener is not None and changes is not None:
             x = torch.cat([pictures, self.wiener.seen(changes)], 1)

@@ -53,6 +53,19 @@ def test_a_masked_residual_leaves_the_rest_alone() -> None:
     assert torch.equal(change != 0, pictures[:, 3:].expand(-1, 3, -1, -1) == 1)
 
 
+def test_holes_are_filled_from_their_rims_first() -> None:
+    network = UNet(inputs=4, residual="masked", fill=True, channels=(4,) * 5, blocks=(0,) * 5, batch_norm=False)
+    pictures = torch.cat([torch.full((1, 3, 48, 64), 0.6), torch.zeros(1, 1, 48, 64)], 1)
+    pictures[:, :, 20:30, 5:60] = torch.tensor([0.0, 0.0, 0.0, 1.0]).view(1, 4, 1, 1)
+    output = network(pictures)
+    assert torch.allclose(output, torch.full_like(output, 0.6), atol=1e-3)
+    ramp = torch.linspace(-1, 1, 64).expand(1, 3, 48, 64) * (1 - pictures[:, 3:])
+    filled = network(torch.cat([ramp, pictures[:, 3:]], 1))
+    assert float((filled - torch.linspace(-1, 1, 64)).detach().abs().max()) < 0.1  # a ramp goes on through the hole
+    with pytest.raises(ValueError, match="fill needs residual 'masked' and more than 4 channels"):
+        UNet(inputs=4, residual="masked", fill=True)
+
+
 def test_every_weight_learns() -> None:
     for network in (UNet(**TINY), UNet(residual="add", **TINY), ValidUNet(outputs=2, widths=[(3, 4, 5)] * 3)):
         inputs = 1 if isinstance(network, ValidUNet) else 3
