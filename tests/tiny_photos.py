@@ -76,5 +76,8 @@ TINY: dict[str, Recipe] = {
     ),
     "enhance-l1": RECIPES["enhance-l1"].with_settings({**_SHORT, **_UNET}),
     "enhance": RECIPES["enhance"].with_settings({**_SHORT, **_UNET, **_PATCH, "init": ""}),
-    "inpaint": RECIPES["inpaint"].with_settings({**_SHORT, **_UNET, **_PATCH}),
+    # holes are filled over four halvings before the network sees them
+    "inpaint": RECIPES["inpaint"].with_settings(
+        {**_SHORT, **_PATCH, "generator.args.channels": [4, 4, 4, 6, 8], "generator.args.blocks": [0, 0, 0, 1, 1]}
+    ),
 }
