@@ -74,8 +74,10 @@ def runs_home() -> Path:
 
 def new_run_dir(recipe: Recipe) -> Path:
     """A folder for a new run, not made yet; the id tells recipe and time and is never used twice."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    return runs_home() / f"{recipe.name}-{stamp}-{secrets.token_hex(2)}"
+    while True:
+        folder = runs_home() / f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+        if not os.path.lexists(folder):
+            return folder
 
 
 def lay_out(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import time
 from itertools import pairwise
@@ -207,7 +208,16 @@ def test_finding() -> None:
 
 
 def test_ids_are_never_used_twice() -> None:
-    assert len({runs.new_run_dir(tiny.DIGITS) for _ in range(100)}) == 100
+    assert len({runs.new_run_dir(tiny.DIGITS) for _ in range(1_000)}) == 1_000
+
+
+def test_an_id_that_is_taken_is_not_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter(["0badcafe", "0badcafe", "0badcafe", "12345678"])
+    monkeypatch.setattr(secrets, "token_hex", lambda _: next(drawn))
+    monkeypatch.setattr(time, "strftime", lambda _: "20240501-120000")
+    first = runs.new_run_dir(tiny.DIGITS)
+    first.mkdir(parents=True)
+    assert runs.new_run_dir(tiny.DIGITS).name == f"{tiny.DIGITS.name}-20240501-120000-12345678"
 
 
 def test_the_log_s_end(tmp_path: Path) -> None:
