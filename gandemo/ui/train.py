@@ -70,6 +70,7 @@ ANSWERS: dict[str, Callable[[], Answer]] = {
     "take": lambda: _answers().take,
     "start": lambda: _answers().start,
     "act": lambda: _answers().act,
+    "room": lambda: _answers().room,
     "games": lambda: lambda _: _slow_motion().games(),
     "play": lambda: _slow_motion().play,
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 import sys
 import threading
 from collections import OrderedDict
@@ -398,6 +399,37 @@ _VERBS: dict[str, tuple[Callable[[str, Mapping[str, Any]], dict[str, Any]], bool
     "fork": (_fork_run, False),
     "publish": (_publish, True),
 }
+
+
+def room(values: Mapping[str, Any]) -> dict[str, Any]:
+    """How much all runs take on the disk, and how much they may; sets the bound if one is given.
+
+    Args:
+        values: {} to ask, {"limit": GB, or None for as much as there is} to set; older states go at once if they must.
+
+    Returns:
+        {"taken", "limit", "free"} in bytes; the limit may be None.
+
+    Raises:
+        GanDemoError: it is no bound, or not this visitor's to set.
+    """
+    if "limit" in values:
+        if access.is_public():
+            raise RequestError("on a public server the bound is not a visitor's to set")
+        runs.set_disk_limit(_gigabytes(values["limit"]))
+        taken = runs.tidy()
+    else:
+        taken = runs.size(runs.runs_home())
+    there = next(path for path in (runs.runs_home(), *runs.runs_home().absolute().parents) if path.exists())
+    return {"taken": taken, "limit": runs.disk_limit(), "free": shutil.disk_usage(there).free}
+
+
+def _gigabytes(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 10**6:
+        raise RequestError(f"the bound must be a number of GB above 0, got {str(value)[:40]}")
+    return round(value * 1e9)
 
 
 def verbs(run: runs.RunSummary, *, mine: bool, has_checkpoint: bool) -> list[str]:

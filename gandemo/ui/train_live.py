@@ -22,12 +22,13 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from gandemo import checkpoint
+from gandemo.data.datasets import DATASETS
 from gandemo.errors import CheckpointError, RecipeError, RequestError
 from gandemo.recipes import RECIPES
 from gandemo.ship.publish import changes
 from gandemo.tasks import TASKS
 from gandemo.training import curves, doctor, events, runs, state, terms
-from gandemo.ui import access, publications, train_answers, train_form
+from gandemo.ui import access, catalog, publications, train_answers, train_form
 
 REPORTS = 4_000  # progress events of a run in memory
 WATCHED = 8
@@ -158,6 +159,7 @@ def _list_of(found: Sequence[runs.RunSummary], secret: object, rows: int) -> dic
         "queue": [run for run in queue if any(run == each.id for each in found)],
         "publications": [asdict(each) for each in publications.known()],
         "limit": limit,
+        "may_bound": not access.is_public(),
     }
 
 
@@ -215,7 +217,7 @@ def _head(run: runs.RunSummary, watch: _Watch, secret: object) -> dict[str, Any]
         "remarks": began.remarks if began is not None else [],
         "device": began.device if began is not None else "",
         "pictures": began.pictures if began is not None else 0,
-        "dataset_title": train_form.title_of(run.recipe.dataset),
+        "dataset_title": _learns_from(run.recipe.dataset),
         "plays": run.recipe.discriminator is not None and run.recipe.loss.adversarial > 0,
         "loss": run.recipe.loss.gan,
         "description": run.recipe.description,
@@ -235,9 +237,14 @@ def _head(run: runs.RunSummary, watch: _Watch, secret: object) -> dict[str, Any]
 def _changes(run: runs.RunSummary) -> list[str]:
     """What differs from the named recipe, as `key = value`; how often it tells, and where pictures lie, is left out."""
     base = RECIPES.get(run.recipe.name)
-    quiet = ("log_every", "sample_every", "evaluate_every", "checkpoint_every", "dataset", "classes")
+    quiet = ("log_every", "sample_every", "evaluate_every", "checkpoint_every", "dataset", "classes", "description")
     found = [] if base is None else changes(base, run.recipe)
     return [f"{key} = {value}" for key, value in found if key not in quiet][:40]
+
+
+def _learns_from(dataset: str) -> str:
+    """A data set's name in few words."""
+    return catalog.title_of(dataset) if dataset in DATASETS else train_form.title_of(dataset)
 
 
 def _origin(folder: Path) -> str:

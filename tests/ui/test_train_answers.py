@@ -341,6 +341,28 @@ def test_verbs_follow_the_state(manager: Stub, home: Path) -> None:
         assert set(train_answers.verbs(now, mine=True, has_checkpoint=False)) == expected
 
 
+def test_the_bound_on_the_disk_is_set_on_the_page(manager: Stub, home: Path) -> None:
+    lay(home, "heavy-1", STOPPED)
+    (home / "runs" / "heavy-1" / "weights").write_bytes(b"0" * 10**6)
+    (home / "runs" / ".deleted-old-1").mkdir()
+    asked = train_answers.room({})
+    assert asked["limit"] is None and asked["taken"] > 10**6 and asked["free"] > 0
+    assert (home / "runs" / ".deleted-old-1").is_dir()  # asking takes nothing away
+    assert train_answers.room({"limit": 2.5})["limit"] == runs.disk_limit() == 2_500_000_000
+    assert not (home / "runs" / ".deleted-old-1").is_dir()
+    assert train_answers.room({"limit": None})["limit"] is runs.disk_limit() is None
+    for wrong, complaint in ((0, "above 0"), ("much", "above 0"), (True, "above 0"), (0.001, "too small")):
+        with pytest.raises(GanDemoError, match=complaint):
+            train_answers.room({"limit": wrong})
+
+
+def test_in_public_the_bound_is_not_a_visitors(manager: Stub, home: Path, public: None) -> None:
+    assert train_answers.room({})["limit"] is None
+    with pytest.raises(RequestError, match="not a visitor's"):
+        train_answers.room({"limit": None})
+    assert train_live.look({})["list"]["may_bound"] is False
+
+
 def test_doing_things_to_what_is_not_there_is_one_sentence(manager: Stub, home: Path) -> None:
     for name in ("gone-1", "../checkpoints", "", None, "a/b"):
         with pytest.raises(RequestError, match="no run"):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.browser
-PATIENCE = 120_000  # milliseconds, for a busy machine
+PATIENCE = 240_000  # milliseconds, for a busy machine
 ENDED = ("stopped", "done", "failed", "interrupted")
 
 # real digits, networks that learn a step in a millisecond

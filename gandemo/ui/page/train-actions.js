@@ -1,7 +1,7 @@
 // The buttons of a run, the same in the table and above its curves, and what happens when they are pressed.
 window.gandemo.runButtons = (() => {
   const { make, tell } = window.gandemo;
-  const { attempt, say, look, choose, confirm, ticket } = window.gandemo.train;
+  const { attempt, say, look, choose, confirm, dialogOf, ticket } = window.gandemo.train;
   const { label, why, tabs } = window.gandemo.words;
   const pressed = new Set(); // "verb run" that the server has not answered yet
 
@@ -74,13 +74,6 @@ window.gandemo.runButtons = (() => {
   };
 
   const stepName = (name) => (name === "best" ? "the best one" : `step ${Number(name.slice(5)).toLocaleString("en")}`);
-
-  function dialogOf(...parts) {
-    const dialog = make("dialog", { class: "gd-dialog", onclose: () => dialog.remove() }, ...parts);
-    document.querySelector(".gradio-container").append(dialog);
-    dialog.showModal();
-    return dialog;
-  }
 
   async function checkpointsOf(run) {
     if (run.checkpoints) return run.checkpoints;

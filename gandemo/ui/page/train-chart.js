@@ -195,7 +195,7 @@ window.gandemo.charts = (root, { onzoom = () => {}, key = "" } = {}) => {
 
     pen.save();
     pen.beginPath();
-    pen.rect(inner.left, inner.top - 4, inner.right - inner.left, inner.bottom - inner.top + 8);
+    pen.rect(inner.left - 4, inner.top - 4, inner.right - inner.left + 8, inner.bottom - inner.top + 8); // whole dots at the ends
     pen.clip();
     if (spec.share) {
       pen.setLineDash([3, 4]);

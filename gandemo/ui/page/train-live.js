@@ -48,7 +48,7 @@ function showFacts() {
   if (lives && head.images_per_second) list.push(fact("Speed", `${figure(head.images_per_second)} pictures a second`));
   if (head.state === "running" && head.seconds_left !== null) list.push(fact("Time left", span(secondsLeft())));
   list.push(fact("Trained", span(head.seconds)));
-  list.push(fact("On", `${head.pictures ? `${count(head.pictures)} pictures of ` : ""}${head.dataset_title}`));
+  list.push(fact("On", `${head.dataset_title}${head.pictures ? `, ${count(head.pictures)} pictures` : ""}`));
   if (facts.children.length !== list.length || [...facts.children].some((each, i) => each.firstChild.textContent !== list[i].name)) {
     facts.replaceChildren(...list.map((one) => make("div", { title: one.help }, make("dt", {}, one.name), make("dd", {}))));
   }

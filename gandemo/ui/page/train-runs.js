@@ -1,11 +1,12 @@
 // The table of all runs. Rows are kept and changed in place, so that nothing jumps while somebody aims at a button.
 const { make, tell } = window.gandemo;
-const { watch: follow, choose, rows: askFor, state } = window.gandemo.train;
-const { span, ago, count, figure, chip } = window.gandemo.words;
+const { watch: follow, choose, rows: askFor, state, ask, attempt, dialogOf, look } = window.gandemo.train;
+const { span, ago, count, figure, chip, bytes } = window.gandemo.words;
 const list = element.querySelector(".gd-runs");
 const empty = element.querySelector(".gd-runs-empty");
 const tools = element.querySelector(".gd-runs-tools");
 const more = element.querySelector(".gd-more");
+const room = element.querySelector(".gd-room");
 const total = element.querySelector(".gd-runs-count");
 const publications = element.querySelector(".gd-publications");
 const rows = new Map(); // a run's id to its row
@@ -82,13 +83,46 @@ function draw(data) {
     fill(row, run);
     if (list.children[index] !== row.box) list.insertBefore(row.box, list.children[index] || null);
   });
-  tools.hidden = data.count <= Math.min(wanted, data.runs.length);
+  const isAll = data.count <= data.runs.length;
+  more.hidden = total.hidden = isAll;
+  room.hidden = !data.may_bound;
+  tools.hidden = data.count === 0 || (isAll && room.hidden);
   set(total, `${count(data.runs.length)} of ${count(data.count)}`);
+  set(room, data.limit ? `Disk space: at most ${bytes(data.limit)}` : "Disk space");
   publications.replaceChildren(...data.publications.map((one) => {
     const says = { waiting: "waits to be measured", measuring: "is being measured on test pictures …", done: `is in checkpoints/${one.name}: ${one.says}`, failed: `could not be published: ${one.says}` };
     return make("p", { class: `gd-note ${one.state === "failed" ? "gd-wrong-text" : ""}` }, make("strong", {}, one.name), ` ${says[one.state]}`);
   }));
 }
+
+// How much all trainings may take; what nobody would miss goes first.
+room.addEventListener("click", async () => {
+  const found = await attempt("room");
+  if (!found) return;
+  const limit = make("input", { type: "number", id: "room-limit", min: "0.01", step: "any", inputmode: "decimal", placeholder: "as much as there is", value: found.limit ? String(found.limit / 1e9) : "" });
+  const says = make("p", { class: "gd-note gd-wrong-text", role: "alert" });
+  const set = async (event) => {
+    event.preventDefault();
+    try {
+      if (!limit.checkValidity()) throw new Error("The bound must be a number of GB, 0.01 or more.");
+      const now = await ask("room", { limit: limit.value === "" ? null : Number(limit.value) });
+      dialog.close();
+      window.gandemo.train.say(`All trainings take ${bytes(now.taken)}${now.limit ? ` of at most ${bytes(now.limit)}` : "; there is no bound"}.`);
+      look();
+    } catch (error) {
+      says.textContent = error.message;
+    }
+  };
+  const dialog = dialogOf(make("form", { onsubmit: set, novalidate: true },
+    make("h3", {}, "Disk space"),
+    make("p", { class: "gd-note" }, `All trainings take ${bytes(found.taken)}; ${bytes(found.free)} are free. Over the bound, old saved states go first, then older checkpoints. The best and the last of each training stay.`),
+    make("label", { for: "room-limit" }, "All trainings may take at most"),
+    make("span", { class: "gd-with-unit" }, limit, make("small", {}, "GB")), says,
+    make("div", { class: "gd-toolbar" },
+      make("button", { type: "submit", class: "gd-button gd-first" }, "Set"),
+      make("button", { type: "button", class: "gd-button", onclick: () => dialog.close() }, "Cancel"))));
+  limit.select();
+});
 
 more.addEventListener("click", () => {
   wanted += 50;

@@ -14,6 +14,7 @@ let source = null; // { run, checkpoint } of a fork
 let recipe = null;
 let card = ticket(); // good for one run: pressing twice starts one
 let measured = "";
+let asking = Promise.resolve(); // the last question of what a training will take
 let timer = 0;
 let opened = null; // whether somebody opened or closed the form by hand
 
@@ -268,7 +269,8 @@ async function measure() {
   measured = key;
   let found;
   try {
-    found = await ask("take", asked);
+    asking = ask("take", asked);
+    found = await asking;
   } catch (error) {
     if (key === measured) {
       wrong.textContent = error.message;
@@ -303,7 +305,10 @@ form.addEventListener("submit", async (event) => {
   if (go.disabled) return;
   go.disabled = true;
   wrong.textContent = "";
+  clearTimeout(timer);
+  measured = ""; // what is being asked for must not be measured beside the training
   try {
+    await asking.catch(() => {});
     const started = await ask("start", { ...wish(), ticket: card });
     card = ticket();
     opened = false;

@@ -156,20 +156,28 @@ window.gandemo.train = (() => {
     vanishes = setTimeout(() => toast.classList.remove("gd-shown"), isError ? 12000 : 5000);
   }
 
+  // A window before everything else, gone once it is closed.
+  function dialogOf(...parts) {
+    const dialog = window.gandemo.make("dialog", { class: "gd-dialog", onclose: () => dialog.remove() }, ...parts);
+    document.querySelector(".gradio-container .contain").append(dialog); // where the page's styles hold
+    dialog.showModal();
+    return dialog;
+  }
+
   // A question that must be answered before something happens; true if it was.
   function confirm(question, yes, no = "Cancel") {
     const { make } = window.gandemo;
     return new Promise((resolve) => {
-      const close = (answer) => { dialog.close(); dialog.remove(); resolve(answer); };
-      const dialog = make("dialog", { class: "gd-dialog", oncancel: () => close(false) },
+      let answer = false;
+      const close = (said) => { answer = said; dialog.close(); };
+      const dialog = dialogOf(
         make("p", {}, question),
         make("div", { class: "gd-toolbar" },
           make("button", { type: "button", class: "gd-button gd-danger", onclick: () => close(true) }, yes),
           make("button", { type: "button", class: "gd-button", autofocus: true, onclick: () => close(false) }, no)));
-      document.querySelector(".gradio-container").append(dialog);
-      dialog.showModal();
+      dialog.addEventListener("close", () => resolve(answer));
     });
   }
 
-  return { state, ask, attempt, watch, refresh, choose, zoom, rows, look, connect, say, confirm, ticket };
+  return { state, ask, attempt, watch, refresh, choose, zoom, rows, look, connect, say, confirm, dialogOf, ticket };
 })();
