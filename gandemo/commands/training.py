@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -17,12 +18,14 @@ import typer
 
 from gandemo.commands.measuring import check_name, lay
 from gandemo.commands.options import Json, Leash, MaxSeconds, Publish, Settings, Threads, chosen_recipe
-from gandemo.errors import RequestError
+from gandemo.errors import GanDemoError, RequestError
 from gandemo.recipe import Recipe, parse_settings
 
 if TYPE_CHECKING:
     from gandemo.training import events
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_asked = threading.Event()  # several processes only: a signal has asked this one to stop
 RunDir = Annotated[Path | None, typer.Option(help="Default: a new folder in runs/.")]
 
 
@@ -40,24 +43,25 @@ def train(
     leash: Leash = None,
 ) -> None:
     """Train a recipe, by name or from a recipe.json; Ctrl-C saves, and says how to go on."""
-    chosen = chosen_recipe(recipe, data, settings)
-    check_name(publish)
-    pulled = _leash(leash, run_dir)
-    from gandemo import checkpoint
-    from gandemo.training import loop, runs
+    with _one_voice():
+        chosen = chosen_recipe(recipe, data, settings)
+        check_name(publish)
+        pulled = _leash(leash, run_dir)
+        from gandemo import checkpoint
+        from gandemo.training import distributed, loop, runs
 
-    folder = run_dir or runs.new_run_dir(chosen)
-    start = None if init is None else checkpoint.resolve(init)
-    _set_threads(threads)
-    _follow(
-        lambda should_stop: loop.train(
-            chosen, run_dir=folder, init=start, max_seconds=max_seconds, should_stop=should_stop
-        ),
-        chosen,
-        folder,
-        publish,
-        pulled,
-    )
+        folder = run_dir or runs.new_run_dir(chosen)
+        _set_threads(threads)
+        start = None if init is None else distributed.join().lead(lambda: checkpoint.resolve(init))
+        _follow(
+            lambda should_stop: loop.train(
+                chosen, run_dir=folder, init=start, max_seconds=max_seconds, should_stop=should_stop
+            ),
+            chosen,
+            folder,
+            publish,
+            pulled,
+        )
 
 
 def fork(
@@ -70,22 +74,26 @@ def fork(
     threads: Threads = None,
 ) -> None:
     """Start a new run from any checkpoint of any run, with some settings changed."""
-    check_name(publish)
-    changed = parse_settings(settings or [])
-    from gandemo.training import forks, loop, runs
+    with _one_voice():
+        check_name(publish)
+        changed = parse_settings(settings or [])
+        from gandemo.training import distributed, forks, loop, runs
 
-    planned = forks.plan(source, changed, anew=anew)
-    folder = run_dir or runs.new_run_dir(planned.recipe)
-    _set_threads(threads)
-    _follow(
-        lambda should_stop: loop.train(
-            planned.recipe, run_dir=folder, init=planned.init, max_seconds=max_seconds, should_stop=should_stop
-        ),
-        planned.recipe,
-        folder,
-        publish,
-        lambda: False,
-    )
+        _set_threads(threads)
+        team = distributed.join()
+        planned = team.lead(lambda: forks.plan(source, changed, anew=anew))
+        recipe = team.same_recipe(None if planned is None else planned.recipe)
+        folder = run_dir or runs.new_run_dir(recipe)
+        start = None if planned is None else planned.init
+        _follow(
+            lambda should_stop: loop.train(
+                recipe, run_dir=folder, init=start, max_seconds=max_seconds, should_stop=should_stop
+            ),
+            recipe,
+            folder,
+            publish,
+            lambda: False,
+        )
 
 
 def resume(
@@ -96,22 +104,24 @@ def resume(
     leash: Leash = None,
 ) -> None:
     """Go on with a stopped or interrupted run, from its last saved state."""
-    check_name(publish)
-    pulled = _leash(leash, Path(run))
-    from gandemo.training import loop, runs
+    with _one_voice():
+        check_name(publish)
+        pulled = _leash(leash, Path(run))
+        from gandemo.training import distributed, loop, runs
 
-    folder = runs.find_run(run)
-    recipe = Recipe.from_file(folder / "recipe.json")
-    _set_threads(threads or runs.threads_of(folder))  # other threads, other bits
-    _follow(
-        lambda should_stop: loop.train(
-            recipe, run_dir=folder, resume=True, max_seconds=max_seconds, should_stop=should_stop
-        ),
-        recipe,
-        folder,
-        publish,
-        pulled,
-    )
+        team = distributed.join()
+        folder = team.lead(lambda: runs.find_run(run)) or Path(run)  # the others may not see it, and need not
+        recipe = team.same_recipe(team.lead(lambda: Recipe.from_file(folder / "recipe.json")))
+        _set_threads(threads or runs.threads_of(folder))  # other threads, other bits
+        _follow(
+            lambda should_stop: loop.train(
+                recipe, run_dir=folder, resume=True, max_seconds=max_seconds, should_stop=should_stop
+            ),
+            recipe,
+            folder,
+            publish,
+            pulled,
+        )
 
 
 def stop(
@@ -215,6 +225,27 @@ def _leash(niceness: int | None, folder: Path | None) -> Callable[[], bool]:
     return asked
 
 
+@contextmanager
+def _one_voice() -> Iterator[None]:
+    """Of several processes only the first one speaks, and a signal to any of them stops all of them, saved."""
+    from gandemo.training import process
+
+    if not process.several():
+        yield
+        return
+    # torchrun ends the others when the first one has ended, and sends every signal twice: none may cut a save short
+    for number in _SIGNALS:
+        signal.signal(number, lambda _number, _frame: _asked.set())
+    try:
+        yield
+    except GanDemoError as error:
+        from gandemo.training import distributed
+
+        if distributed.speaks(error):
+            raise
+        raise SystemExit(2) from None
+
+
 def _set_threads(threads: int | None) -> None:
     if threads is not None:
         import torch
@@ -230,7 +261,7 @@ def _follow(
     pulled: Callable[[], bool],
 ) -> None:
     """Shows a training as it goes; the first Ctrl-C asks it to stop, the second one ends the process."""
-    from gandemo.training import events
+    from gandemo.training import distributed, events, process
 
     asked = False
 
@@ -240,15 +271,19 @@ def _follow(
             raise KeyboardInterrupt
         asked = True
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, ask) for number in _SIGNALS} if not process.several() else {}
     last: events.Event | None = None
     try:
         with _progress(recipe) as show:
-            for last in start(lambda: asked or pulled()):
+            for last in start(lambda: asked or _asked.is_set() or pulled()):
                 show(last)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    leads = distributed.join().leads
+    distributed.leave()
+    if not leads:
+        return
     if isinstance(last, events.Finished) and last.state == "stopped":
         print(f"stopped at step {last.step:,} and saved; go on with: python -m gandemo resume {_name_of(folder)}")
         return
@@ -269,7 +304,7 @@ def _progress(recipe: Recipe) -> Iterator[Callable[[events.Event], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from gandemo.training import events
+    from gandemo.training import distributed, events
 
     console = Console(stderr=True)
     columns = (
@@ -280,7 +315,8 @@ def _progress(recipe: Recipe) -> Iterator[Callable[[events.Event], None]]:
         TextColumn("{task.fields[left]}"),
         TextColumn("{task.fields[score]}"),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    shown = console.is_terminal and distributed.join().leads
+    with Progress(*columns, console=console, disable=not shown) as bar:
         line = bar.add_task(recipe.name, total=recipe.steps, speed="", left="", score="")
 
         def show(event: events.Event) -> None:

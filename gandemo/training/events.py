@@ -31,6 +31,7 @@ class Started(_Event):
     precision: str
     parameters: dict[str, int]
     pictures: int = Field(0, description="to train on; 0: not told")
+    processes: int = Field(1, description="that train together")
     resumed: bool = False
     remarks: list[str] = Field(default_factory=list, description="why it will not go on to the very same bits")
 

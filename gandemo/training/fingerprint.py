@@ -20,7 +20,9 @@ _ASIDE = {"description", "source", "log_every", "sample_every", "evaluate_every"
 _ASIDE |= {"checkpoint_every", "features", "patience"}
 
 
-def fingerprint(recipe: Recipe, pictures: Pictures, device: torch.device, precision: str) -> dict[str, Any]:
+def fingerprint(
+    recipe: Recipe, pictures: Pictures, device: torch.device, precision: str, processes: int = 1
+) -> dict[str, Any]:
     """Everything that decides the weights of a run, as plain values for its saved state.
 
     Args:
@@ -28,6 +30,7 @@ def fingerprint(recipe: Recipe, pictures: Pictures, device: torch.device, precis
         pictures: that it trains on.
         device: that it trains on, too.
         precision: what the recipe's came to on this machine.
+        processes: that train it together.
     """
     chosen = torch.linspace(0, len(pictures) - 1, min(SAMPLE, len(pictures))).long()
     images, _ = pictures.take(chosen, torch.Generator().manual_seed(0))
@@ -42,6 +45,7 @@ def fingerprint(recipe: Recipe, pictures: Pictures, device: torch.device, precis
         "device": str(device),
         "precision": precision,
         "threads": torch.get_num_threads(),
+        "processes": processes,
     }
 
 
@@ -68,7 +72,7 @@ def remarks(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The differences with which a run goes on, but not to the very same bits."""
     return [
         f"{key} was {before[key]}, is {after[key]}"
-        for key in ("torch", "device", "precision", "threads")
+        for key in ("torch", "device", "precision", "threads", "processes")
         if key in before and before[key] != after[key]
     ]
 

@@ -1,6 +1,7 @@
 """The one training loop, for every task and recipe.
 
-It knows no screen and no process: it yields events, and looks between two steps at whether it is asked to stop.
+It knows no screen and no process: it yields events, and looks between two steps at whether it is asked to stop. Of
+several processes that train together each goes through it; the leader alone writes and evaluates.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from gandemo.data import datasets
 from gandemo.errors import DataError, GanDemoError, RecipeError, ResumeError, TrainingError
 from gandemo.recipe import Recipe
 from gandemo.tasks import Pictures
-from gandemo.training import events, fingerprint, process, runs, signals, state
+from gandemo.training import distributed, events, fingerprint, process, runs, signals, state
 from gandemo.training.examination import Examination
 from gandemo.training.trainer import Trainer, default_device, start_from
 
@@ -42,7 +43,8 @@ def train(
 
     Args:
         recipe: what to train.
-        run_dir: the run folder; made here, or taken up again with `resume`.
+        run_dir: the run folder; made here, or taken up again with `resume`. Of several processes that `torchrun` has
+            started, only the first one needs it.
         init: a checkpoint to start from; default: the one that the recipe names, if it does.
         resume: go on from the newest state in the run folder, with the recipe that lies there.
         max_seconds: of training in this call; then the run is stopped as if asked to.
@@ -52,24 +54,33 @@ def train(
     Raises:
         GanDemoError: training can't start, or had to stop; what was saved before stays whole.
     """
+    team = distributed.join()
+    team.check(recipe)
     device = device or default_device()
     new_folders = [folder for folder in (run_dir, *run_dir.parents) if not folder.exists()]
-    hold = _prepare_folder(run_dir, recipe, init, resume)
+    hold = team.lead(lambda: _prepare_folder(run_dir, recipe, init, resume))
+    remarks: list[str] = []
+    source = None
     try:
-        training = datasets.load(recipe.dataset, "train")
-        held_out = datasets.load(recipe.dataset, "validation")
-        trainer = Trainer(recipe, training, device)
-        mark = fingerprint.fingerprint(recipe, training, device, "bf16" if trainer.bf16 else "fp32")
-        remarks = _check_same(run_dir, recipe, mark) if resume else []
-        source = None
-        if not (resume and state.state_folders(run_dir / "state")):  # else it goes on from its state
-            source = init or runs.init_of(run_dir)
-            if source is None and recipe.init:
-                source = checkpoint.resolve(recipe.init)
-        if source is not None:
-            start_from(trainer, source)
-        _check_features(recipe, held_out)
+        training = team.first_here(lambda: datasets.load(recipe.dataset, "train"))
+        held_out = team.first_here(lambda: datasets.load(recipe.dataset, "validation"))
+        with team.together():
+            trainer = Trainer(recipe, training, device, team)
+            precision = "bf16" if trainer.bf16 else "fp32"
+            mark = fingerprint.fingerprint(recipe, training, device, precision, team.size)
+            if team.leads:
+                remarks = _check_same(run_dir, recipe, mark) if resume else []
+                if not (resume and state.state_folders(run_dir / "state")):  # else it goes on from its state
+                    source = init or runs.init_of(run_dir)
+                    if source is None and recipe.init:
+                        source = checkpoint.resolve(recipe.init)
+                if source is not None:
+                    start_from(trainer, source)
+                _check_features(recipe, held_out)
+        team.compare(mark)
     except GanDemoError as error:
+        if hold is None:
+            raise
         if not new_folders:
             runs.note_failure(run_dir, str(error), getattr(error, "differences", ()))
         hold.release()
@@ -146,10 +157,11 @@ class _Run:
         run_dir: Path,
         max_seconds: float | None,
         should_stop: Callable[[], bool],
-        hold: process.Hold,
+        hold: process.Hold | None,
         mark: Mapping[str, Any],
     ) -> None:
         self.trainer, self.held_out, self.run_dir = trainer, held_out, run_dir
+        self.team, self.leads = trainer.team, trainer.team.leads
         self.examination = Examination(trainer, held_out)
         self.max_seconds, self.should_stop = max_seconds, should_stop
         self.hold, self.mark = hold, mark
@@ -164,6 +176,8 @@ class _Run:
         self.count = 0
 
     def _tell(self, event: events.Event) -> events.Event:
+        if not self.leads:
+            return event
         try:
             events.append(self.run_dir / "events.jsonl", event)
         except OSError as error:
@@ -176,18 +190,20 @@ class _Run:
         try:
             yield from self._told(resume, remarks, saves_first)
         finally:
-            self.ballast.unlink(missing_ok=True)
-            self.hold.release()
+            if self.hold is not None:
+                self.ballast.unlink(missing_ok=True)
+                self.hold.release()
 
     def _told(self, resume: bool, remarks: list[str], saves_first: bool) -> Iterator[events.Event]:
         """The run from its first word to its last."""
         trainer, recipe = self.trainer, self.trainer.recipe
         try:
             # a disk that fills up still has room for the last word
-            with contextlib.suppress(OSError):
-                self.ballast.write_bytes(os.urandom(2**13))
-            if resume and state.state_folders(self.run_dir / "state"):
-                trainer.step, scalars = state.load_state(
+            if self.leads:
+                with contextlib.suppress(OSError):
+                    self.ballast.write_bytes(os.urandom(2**13))
+            if self.team.any(self.leads and resume and bool(state.state_folders(self.run_dir / "state"))):
+                trainer.step, scalars = self.team.load_state(
                     self.run_dir / "state", trainer.networks, trainer.optimizers, {"noise": trainer.rng}
                 )
                 trainer.source.drawn, self.seconds = scalars["drawn"], scalars["seconds"]
@@ -195,6 +211,7 @@ class _Run:
                 self.stale = scalars.get("stale", 0)
             elif saves_first:
                 self._save_state()  # what it starts from may change or go
+            self.team.align(trainer.networks.values(), trainer.optimizers.values())
             parameters = {
                 name: sum(parameter.numel() for parameter in network.parameters())
                 for name, network in trainer.networks.items()
@@ -210,6 +227,7 @@ class _Run:
                     precision="bf16" if trainer.bf16 else "fp32",
                     parameters=parameters,
                     pictures=len(trainer.source.pictures),
+                    processes=self.team.size,
                     resumed=resume,
                     remarks=remarks,
                 )
@@ -227,7 +245,9 @@ class _Run:
             raise TrainingError(reason) from error
 
     def _failed(self, reason: str) -> Iterator[events.Event]:
-        self.ballast.unlink(missing_ok=True)
+        self.team.failed(reason)
+        if self.leads:
+            self.ballast.unlink(missing_ok=True)
         # the disk that failed the run may take no last word either; the error itself goes to the caller
         with contextlib.suppress(TrainingError):
             yield self._tell(self._finished("failed", reason))
@@ -236,6 +256,8 @@ class _Run:
         """Whether the caller wants it, or somebody who only knows the run folder."""
         if self.should_stop():
             return True
+        if not self.leads:
+            return False
         if now - self.looked < 0.2:
             return False
         self.looked = now
@@ -246,15 +268,15 @@ class _Run:
         began = last_log = time.perf_counter()
         before = self.seconds
         paused = 0.0  # spent between the steps since the last Progress; not part of the images a second
-        if trainer.step == 0 and (event := self._sample()):
+        if trainer.step == 0 and self.leads and (event := self._sample()):
             yield event
         while trainer.step < recipe.steps and not self._is_tired():
             now = time.perf_counter()
-            if self._asked_to_stop(now) or (self.max_seconds is not None and now - began >= self.max_seconds):
+            late = self.max_seconds is not None and now - began >= self.max_seconds
+            if self.team.any(self._asked_to_stop(now) or late):
                 self.seconds = before + now - began
-                if self.saved != trainer.step:
-                    yield from self._save()
-                yield self._tell(self._finished("stopped", process.stop_reason(self.run_dir)))
+                yield from self._save(again=False)
+                yield self._tell(self._finished("stopped", process.stop_reason(self.run_dir) if self.leads else ""))
                 return
             trainer.round()
             self._accumulate()
@@ -266,11 +288,13 @@ class _Run:
                 yield self._progress(now - last_log - paused)
                 last_log, paused = now, 0.0
             aside = time.perf_counter()
-            if (step % recipe.sample_every == 0 or last) and (event := self._sample()):
+            if (step % recipe.sample_every == 0 or last) and self.leads and (event := self._sample()):
                 yield event
             if step % recipe.evaluate_every == 0 or last:
-                yield self._examine()
-                yield from self._evaluate()
+                if self.leads:
+                    yield self._examine()
+                    yield from self._evaluate()
+                self.stale = int(self.team.tell(str(self.stale).encode()))
                 last = last or self._is_tired()
             if step % recipe.checkpoint_every == 0 or last:
                 self.seconds = before + time.perf_counter() - began
@@ -302,7 +326,9 @@ class _Run:
 
     def _progress(self, seconds: float) -> events.Event:
         trainer, recipe = self.trainer, self.trainer.recipe
-        means = {key: round(float(total) / self.count, 6) for key, total in self.sums.items()}
+        totals = self.sums if self.team.size == 1 else self._shared_sums()
+        means = {key: round(float(total) / self.count, 6) for key, total in totals.items()}
+        seen = None if trainer.seen is None else [self.team.gather(each) for each in trainer.seen]
         images = self.count * recipe.batch_size * recipe.g_steps
         pace = self.seconds / max(trainer.step, 1)
         self.sums, self.count = {}, 0
@@ -312,12 +338,17 @@ class _Run:
                 time=time.time(),
                 losses={key[5:]: value for key, value in means.items() if key.startswith("loss.")},
                 signals={key[7:]: value for key, value in means.items() if key.startswith("signal.")},
-                samples={} if trainer.seen is None else signals.compare(*trainer.seen),
+                samples={} if seen is None or not self.leads else signals.compare(*seen),
                 images_per_second=round(images / max(seconds, 1e-9), 2),
                 seconds=round(self.seconds, 2),
                 seconds_left=round(pace * (recipe.steps - trainer.step), 1),
             )
         )
+
+    def _shared_sums(self) -> dict[str, Tensor]:
+        """The means of all processes' sums, with one exchange."""
+        values = torch.stack([total.to(self.trainer.device).float() for total in self.sums.values()])
+        return dict(zip(self.sums, self.team.mean(values).unbind(), strict=True))
 
     def _shipped(self) -> nn.Module:
         return self.trainer.shipped.eval()
@@ -383,7 +414,11 @@ class _Run:
         checkpoint.save(path, trainer.recipe, self._shipped(), trainer.discriminator, metrics=facts)
         return self._tell(events.Saved(step=trainer.step, time=time.time(), path=f"checkpoints/{name}"))
 
-    def _save(self) -> Iterator[events.Event]:
+    def _save(self, again: bool = True) -> Iterator[events.Event]:
+        """Saves checkpoint and state; with `again` also where this step was saved already."""
+        self.team.align(self.trainer.networks.values(), self.trainer.optimizers.values())
+        if not self.leads or (self.saved == self.trainer.step and not again):
+            return
         yield self._save_checkpoint(f"step-{self.trainer.step}")
         self._save_state()
         state.thin(self.run_dir / "checkpoints", self.trainer.recipe.checkpoint_every)

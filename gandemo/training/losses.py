@@ -114,16 +114,27 @@ def gan_loss(loss: Loss) -> GanLoss:
     return chosen
 
 
-def targets(loss: Loss, count: int, rng: torch.Generator, device: torch.device) -> Targets:
-    """Targets for `count` real and `count` fake logits; noise is drawn from `rng` (on the CPU)."""
+def targets(
+    loss: Loss, count: int, rng: torch.Generator, device: torch.device, part: tuple[int, int] = (0, 1)
+) -> Targets:
+    """Targets for `count` real and `count` fake logits; noise is drawn from `rng` (on the CPU).
+
+    `part` (which, of how many) tells that other processes have as many logits of the same batch.
+    """
 
     def around(value: float) -> Tensor:
         if not loss.target_noise:
             return torch.full((count,), value, device=device)
-        noise = (torch.rand(count, generator=rng) * 2.0 - 1.0) * loss.target_noise
+        noise = (_uniform(count, rng, part) * 2.0 - 1.0) * loss.target_noise
         return (value + noise).clamp_(0.0, 1.0).to(device)
 
     return Targets(around(loss.real_target), around(loss.fake_target))
+
+
+def _uniform(count: int, rng: torch.Generator, part: tuple[int, int]) -> Tensor:
+    """Numbers from 0 to 1 for one part of a batch, [count]; drawn for all parts, as whoever has the whole does."""
+    which, parts = part
+    return torch.rand(count * parts, generator=rng)[which * count : (which + 1) * count]
 
 
 def input_gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
@@ -141,7 +152,11 @@ def input_gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
 
 
 def interpolation_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, rng: torch.Generator
+    critic: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor,
+    rng: torch.Generator,
+    part: tuple[int, int] = (0, 1),
 ) -> Tensor:
     """WGAN-GP's penalty: (norm of the gradient - 1)² at random points between real and fake.
 
@@ -152,8 +167,9 @@ def interpolation_penalty(
         real: [N, C, H, W].
         fake: [N, C, H, W], no gradient.
         rng: draws the points, on the CPU.
+        part: as for `targets`.
     """
-    share = torch.rand(len(real), 1, 1, 1, generator=rng).to(real.device)
+    share = _uniform(len(real), rng, part).view(-1, 1, 1, 1).to(real.device)
     between = torch.lerp(fake.float(), real.float(), share).requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(between).float().sum(), between, create_graph=True)
     norm = gradient.float().flatten(1).norm(dim=1)

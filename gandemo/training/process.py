@@ -207,6 +207,11 @@ def leash(niceness: int = 10) -> Callable[[], bool]:
     return asked.is_set
 
 
+def several() -> bool:
+    """Whether this process is one of several that `torchrun`, or whoever sets the same variables, has started."""
+    return os.environ.get("WORLD_SIZE", "1") != "1" and {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
+
+
 def start_of(pid: int) -> str:
     """When a process started, as its system tells it, never by the wall clock; empty: it is not there or has ended."""
     if sys.platform == "linux":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -18,6 +18,8 @@ from gandemo.recipe import Net, Recipe
 from gandemo.recipe import Optimizer as OptimizerSettings
 from gandemo.tasks import Batch, Pictures, task_of
 from gandemo.training import losses
+from gandemo.training.distributed import ALONE, Part, Team
+from gandemo.training.shared_norm import share_batch_norm
 
 
 def default_device() -> torch.device:
@@ -96,13 +98,13 @@ class BatchSource:
 class Trainer:
     """The state of one run and its two kinds of step."""
 
-    def __init__(self, recipe: Recipe, training: Pictures, device: torch.device) -> None:
-        """Builds both players from the recipe's seed.
+    def __init__(self, recipe: Recipe, training: Pictures, device: torch.device, team: Team = ALONE) -> None:
+        """Builds both players from the recipe's seed; in a team, this process takes its part of every batch.
 
         Raises:
             GanDemoError: the recipe names something that does not exist, or the data don't do.
         """
-        self.recipe, self.device = recipe, device
+        self.recipe, self.device, self.team = recipe, device, team
         self.task = task_of(recipe.task)
         self.loss = losses.gan_loss(recipe.loss)
         torch.manual_seed(recipe.seed)
@@ -117,13 +119,19 @@ class Trainer:
         self.source = BatchSource(training, recipe.batch_size, recipe.seed)
         self.bf16 = wants_bf16(recipe, device)
         self.step = 0
-        self._rehearse()
+        self._supervised = self._rehearse()
+        for network in (self.generator, self.discriminator):
+            if network is not None:
+                share_batch_norm(network, team)
         self.losses: dict[str, Tensor] = {}
         self.signals: dict[str, Tensor] = {}
         self.seen: tuple[Tensor, Tensor] | None = None  # real and generated pictures of the last step, if it has any
 
-    def _rehearse(self) -> None:
+    def _rehearse(self) -> bool:
         """Sends two pictures through copies of both players, so that what can't work is refused before it begins.
+
+        Returns:
+            Whether the task asks for anything beside the game.
 
         Raises:
             RecipeError: a network can't be used with the recipe's settings, or with these pictures.
@@ -140,9 +148,9 @@ class Trainer:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []), torch.no_grad():
             with _in_a_sentence("generator", recipe.generator, recipe.batch_size):
                 fake = self.generate(batch, rng, copy.deepcopy(self.generator).train())
-            self.task.supervised(batch, fake)
+            supervised = bool(self.task.supervised(batch, fake))
             if self.discriminator is None or recipe.discriminator is None or not recipe.loss.adversarial:
-                return
+                return supervised
             if fake.shape != batch.real.shape:
                 raise RecipeError(
                     f"the generator {recipe.generator.name!r} makes pictures of {list(fake.shape[1:])}, where the "
@@ -151,6 +159,7 @@ class Trainer:
                 )
             with _in_a_sentence("discriminator", recipe.discriminator, recipe.batch_size):
                 self.judge(fake.float(), batch.condition, copy.deepcopy(self.discriminator).train())
+        return supervised
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -172,13 +181,17 @@ class Trainer:
 
     def _batch(self) -> Batch:
         images, labels = self.source.next(self.rng)
-        return self.task.prepare(self.recipe, images.to(self.device), labels.to(self.device), self.rng)
+        return self.team.part(self.task.prepare(self.recipe, images.to(self.device), labels.to(self.device), self.rng))
 
     def generate(self, batch: Batch, rng: torch.Generator | None = None, network: nn.Module | None = None) -> Tensor:
         """What a network makes for a batch: by default the generator that trains, with the run's own noise."""
         network = self.generator if network is None else network
+        whole = batch.whole if isinstance(batch, Part) else batch
+        inputs = self.task.inputs(self.recipe, whole, self.rng if rng is None else rng)
+        if isinstance(batch, Part):
+            inputs = tuple(values[batch.rows] for values in inputs)
         with self._autocast():
-            output: Tensor = network(*self.task.inputs(self.recipe, batch, self.rng if rng is None else rng))
+            output: Tensor = network(*inputs)
         return output
 
     def judge(self, pictures: Tensor, condition: Tensor | None, network: nn.Module | None = None) -> Tensor:
@@ -207,8 +220,9 @@ class Trainer:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+        mean = self.team.average(gradients, loss)
         norm = torch.nn.utils.get_total_norm(gradients)
-        value = float(loss.detach())
+        value = float(mean.detach())
         if not math.isfinite(value) or not math.isfinite(float(norm)):
             raise TrainingError(
                 f"the {player}'s loss is {value:g} and its gradient norm {float(norm):g} at step "
@@ -231,7 +245,7 @@ class Trainer:
         r1, r2 = (settings.r1, settings.r2) if regularise else (0.0, 0.0)
         real, fake = real.requires_grad_(r1 > 0), fake.requires_grad_(r2 > 0)
         real_logits, fake_logits = self._judge_both(real, fake, batch.condition)
-        aims = losses.targets(settings, len(real_logits), self.rng, self.device)
+        aims = losses.targets(settings, len(real_logits), self.rng, self.device, self.team.place)
         loss = self.loss.discriminator(real_logits, fake_logits, aims)
         self.losses["discriminator"] = loss.detach()
         for name, gamma, logits, pictures in (("r1", r1, real_logits, real), ("r2", r2, fake_logits, fake)):
@@ -241,7 +255,7 @@ class Trainer:
                 loss = loss + (gamma / 2) * settings.penalty_every * penalty
         if settings.gradient_penalty:
             penalty = losses.interpolation_penalty(
-                lambda pictures: self.judge(pictures, batch.condition), real, fake, self.rng
+                lambda pictures: self.judge(pictures, batch.condition), real, fake, self.rng, self.team.place
             )
             self.losses["gradient_penalty"] = penalty.detach()
             loss = loss + settings.gradient_penalty * penalty
@@ -260,7 +274,7 @@ class Trainer:
         """One step of the generator; the discriminator's weights are fixed."""
         settings = self.recipe.loss
         loss = torch.zeros((), device=self.device)
-        for name, term in self.task.supervised(batch, fake).items():
+        for name, term in self._terms(batch, fake).items():
             self.losses[name] = term.detach()
             loss = loss + settings.weights.get(name, 1.0) * term
         if self.discriminator is not None and settings.adversarial:
@@ -284,6 +298,16 @@ class Trainer:
             )
         self.seen = (batch.real.detach(), fake.detach()) if fake.shape == batch.real.shape else None
 
+    def _terms(self, batch: Batch, fake: Tensor) -> Mapping[str, Tensor]:
+        """What the task asks for beside the game; in a team, of the whole batch, since terms may weigh all of it."""
+        if not isinstance(batch, Part):
+            return self.task.supervised(batch, fake)
+        if not self._supervised:
+            return {}
+        terms = self.task.supervised(batch.whole, self.team.whole(fake.float()))
+        # the others' outputs have no gradient here, and the mean over all processes divides this one's
+        return {name: term + (self.team.size - 1) * (term - term.detach()) for name, term in terms.items()}
+
     def turn(self, player: str) -> None:
         """One step of one player alone, on a batch of its own; the other one's parameters stay."""
         self.generator.train()
@@ -300,6 +324,7 @@ class Trainer:
     def round(self) -> None:
         """`d_steps` of the discriminator, then `g_steps` of the generator; `step` counts rounds."""
         recipe = self.recipe
+        self.team.stir(recipe.seed, self.step)
         self.generator.train()
         if self.discriminator is not None:
             self.discriminator.train()
