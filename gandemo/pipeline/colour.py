@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +12,8 @@ from torch import Tensor, nn
 from gandemo.data import images as im
 from gandemo.data.images import Photo
 from gandemo.errors import RequestError
+from gandemo.pipeline import hints as dabs
+from gandemo.pipeline.hints import Hint
 from gandemo.recipe import Recipe
 from gandemo.tasks import colorize as task
 from gandemo.tasks import pairs
@@ -20,26 +21,8 @@ from gandemo.tasks import pairs
 Progress = Callable[[int, int], None]
 
 STRONGEST = 1.5
-MOST_HINTS = 100  # as many as training ever shows
 # sides of the copy that the network sees; the lower bound is what a network without padding needs
 SHORTEST, LONGEST = 64, 1024
-
-
-@dataclass(frozen=True)
-class Hint:
-    """A dab of colour that somebody puts on a photo.
-
-    Attributes:
-        x: 0 (left edge) to 1 (right edge) of the upright photo.
-        y: 0 (top) to 1 (bottom).
-        colour: red, green and blue, 0 to 255.
-        radius: of the dab, as a share of the photo's longer side, up to 0.5.
-    """
-
-    x: float
-    y: float
-    colour: tuple[int, int, int]
-    radius: float = 0.02
 
 
 def colorize(
@@ -54,13 +37,16 @@ def colorize(
     """See `Pipeline.colorize`."""
     if not 0.0 <= strength <= STRONGEST:
         raise RequestError(f"the strength must be from 0 to {STRONGEST}, got {strength:g}")
-    _check(hints)
+    dabs.check(hints)
     if hints and not recipe.options.get("hints"):
         raise RequestError(f"{recipe.name} was trained without colour hints; choose another checkpoint or clear them")
     small = pairs.resize(_planes(photo), *_working_size(recipe, generator, photo.size))
     signed = im.to_signed(small)
-    chroma = task.predict_chroma(recipe, generator, signed, _dabs(hints, *signed.shape[-2:]) if hints else None)
+    chroma = task.predict_chroma(recipe, generator, signed)
     lightness, _ = im.split_colour(signed)
+    if hints:
+        hinted = task.predict_chroma(recipe, generator, signed, dabs.planes(hints, *signed.shape[-2:]))
+        chroma = dabs.follow(chroma, hinted, lightness, hints)
     painted = im.spread_chroma(photo.pixels, lightness, chroma, strength=strength, progress=progress)
     return dataclasses.replace(photo, pixels=painted)
 
@@ -105,31 +91,3 @@ def _working_size(recipe: Recipe, generator: nn.Module, size: tuple[int, int]) -
     factor = min(recipe.image_size / min(size), LONGEST / max(size))
     width, height = (multiple * math.ceil(max(SHORTEST, round(side * factor)) / multiple) for side in size)
     return height, width
-
-
-# --- hints ------------------------------------------------------------------------------------------------
-
-
-def _check(hints: Sequence[Hint]) -> None:
-    if len(hints) > MOST_HINTS:
-        raise RequestError(f"a photo takes up to {MOST_HINTS} colour hints, got {len(hints):,}")
-    for hint in hints:
-        if not (0.0 <= hint.x <= 1.0 and 0.0 <= hint.y <= 1.0):
-            raise RequestError(f"a hint's place must be from 0 to 1 across and down, got {hint.x:g} and {hint.y:g}")
-        if not 0.0 < hint.radius <= 0.5:
-            raise RequestError(f"a hint's radius must be above 0 and up to 0.5, got {hint.radius:g}")
-        if len(hint.colour) != 3 or not all(0 <= value <= 255 for value in hint.colour):
-            raise RequestError(f"a hint's colour is red, green and blue from 0 to 255, got {hint.colour}")
-
-
-def _dabs(hints: Sequence[Hint], height: int, width: int) -> Tensor:
-    """What the network is told of hints, as `random_hints` makes them: chroma and a mask, [1, 3, height, width]."""
-    planes = torch.zeros(3, height, width)
-    y, x = torch.arange(height)[:, None] + 0.5, torch.arange(width) + 0.5
-    for hint in hints:
-        colour = torch.tensor([*hint.colour], dtype=torch.uint8).view(1, 3, 1, 1)
-        chroma = im.split_colour(im.to_signed(colour))[1].flatten()
-        radius = max(0.75, hint.radius * max(height, width))  # never between the pixels
-        place = (x - hint.x * width).square() + (y - hint.y * height).square() <= radius**2
-        planes[:, place] = torch.cat([chroma, torch.ones(1)])[:, None]
-    return planes[None]

@@ -23,6 +23,7 @@ from gandemo.elsewhere import HUB
 from gandemo.errors import RequestError
 from gandemo.metrics import Calibration
 from gandemo.pipeline import colour, painting
+from gandemo.pipeline.hints import Hint
 from gandemo.recipe import Recipe
 from gandemo.tasks import digits
 
@@ -225,7 +226,7 @@ class Pipeline:
         photo: im.Photo,
         *,
         strength: float = 1.0,
-        hints: Sequence[colour.Hint] = (),
+        hints: Sequence[Hint] = (),
         progress: painting.Progress | None = None,
     ) -> im.Photo:
         """Gives a photo colour; its own lightness stays as it is, at full size.

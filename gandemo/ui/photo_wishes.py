@@ -15,7 +15,7 @@ from gandemo.ui import photo_examples
 from gandemo.ui.photo_files import PhotoFiles, stem
 
 MOST_PHOTOS = 50  # at once
-MOST_HINTS = 200
+MOST_HINTS = 100  # as many as a pipeline takes
 MOST_MASK = 4 * 2**20  # characters of base64
 SCALES = (1, 2, 4)
 

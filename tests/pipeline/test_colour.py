@@ -11,13 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
+from scipy.sparse.csgraph import dijkstra
 
 from gandemo import checkpoint
 from gandemo.data import datasets
 from gandemo.data import images as im
 from gandemo.data.images import Photo
 from gandemo.errors import RequestError
-from gandemo.pipeline import Hint, Pipeline, is_grey
+from gandemo.pipeline import Hint, Pipeline, hints, is_grey
 from tests.pipeline import photo_models
 
 SAMPLES = datasets.SAMPLES
@@ -84,17 +85,59 @@ def test_progress_reaches_its_end(colorizer: Pipeline) -> None:
 # --- hints ------------------------------------------------------------------------------------------------
 
 
+def two_halves(height: int = 120, width: int = 240) -> Photo:
+    """Dark on the left, light on the right, with grain."""
+    grain = np.random.default_rng(0).normal(0, 3, (height, width))
+    light = np.where(np.arange(width) < width // 2, 90, 190) + grain
+    return Photo(np.repeat(light[..., None], 3, axis=2).clip(0, 255).astype(np.uint8))
+
+
 @pytest.mark.parametrize("colour", [(220, 40, 40), (30, 160, 60), (40, 60, 220)])
-def test_a_hint_colours_its_place_and_no_other(echo: Pipeline, colour: tuple[int, int, int]) -> None:
-    photo = photo_models.photo(120, 240)
-    assert np.array_equal(echo.colorize(photo).pixels, photo.pixels)
-    painted = echo.colorize(photo, hints=[Hint(0.25, 0.75, colour, radius=0.08)])
+def test_a_hint_colours_its_region_as_it_says_and_stops_at_its_edge(
+    echo: Pipeline, colour: tuple[int, int, int]
+) -> None:
+    photo = two_halves()
+    painted = lab(echo.colorize(photo, hints=[Hint(0.4, 0.5, colour)]).pixels)
     wanted = lab(np.array([[colour]], np.uint8))[1:, 0, 0]
-    middle = lab(painted.pixels)[1:, 86:94, 56:64].mean(dim=(1, 2))
-    assert torch.nn.functional.cosine_similarity(middle, wanted, dim=0) > 0.95
-    assert middle.norm() > 0.4 * wanted.norm()
-    far = np.r_[0:28, 92:240]  # beyond the dab and what interpolation takes
-    assert np.abs(painted.pixels[:, far].astype(int) - photo.pixels[:, far]).max() <= 1
+    own, other = painted[1:, 20:100, 60:112], painted[1:, 20:100, 130:]
+    middle = painted[1:, 58:62, 94:98].mean(dim=(1, 2))
+    assert torch.nn.functional.cosine_similarity(middle, wanted, dim=0) > 0.98
+    assert middle.norm() > 0.6 * wanted.norm()  # what so dark a grey can have of it
+    assert own.norm(dim=0).mean() > 0.6 * middle.norm()
+    assert other.norm(dim=0).mean() < 0.1 * middle.norm()
+
+
+def test_a_dab_over_an_edge_belongs_to_the_side_of_its_middle(echo: Pipeline) -> None:
+    painted = lab(echo.colorize(two_halves(), hints=[Hint(0.49, 0.5, (220, 40, 40), radius=0.05)]).pixels)
+    assert painted[1, 20:100, 80:112].mean() > 5 * painted[1, 20:100, 130:162].mean().abs()
+
+
+def test_without_hints_nothing_is_hinted(echo: Pipeline) -> None:
+    photo = two_halves()
+    assert np.array_equal(echo.colorize(photo).pixels, photo.pixels)
+
+
+@settings(max_examples=15)
+@given(height=st.integers(1, 7), width=st.integers(2, 7), seed=st.integers(0, 9999))
+def test_the_way_to_a_hint_is_the_cheapest(height: int, width: int, seed: int) -> None:
+    """By Dijkstra's algorithm on the graph of all places, as SciPy has it."""
+    rng = np.random.default_rng(seed)
+    light = rng.uniform(-1, 1, (height, width)).astype(np.float32)
+    marks = [Hint(*rng.uniform(size=2), (0, 0, 0), radius=1e-6) for _ in range(3)]
+    places = [(y, x) for y in range(height) for x in range(width)]
+    costs = np.zeros((len(places) + 1,) * 2)  # the last one stands for the hint
+    for one, (y, x) in enumerate(places):
+        for other, (v, u) in enumerate(places):
+            if one != other and max(abs(y - v), abs(x - u)) == 1:
+                step = hints.ACROSS * np.hypot(y - v, x - u) / max(height, width)
+                costs[one, other] = step + float(hints._rise(light[y, x], light[v, u]))
+    for way, mark in zip(hints.distances(light, marks), marks, strict=True):
+        middle = light[int(mark.y * height), int(mark.x * width)]
+        covered = np.flatnonzero(hints._dab(mark, height, width))
+        costs[-1] = 0.0
+        costs[-1, covered] = hints._rise(light.ravel()[covered], middle) + 1e-6  # SciPy takes 0 for no way at all
+        expected = dijkstra(costs, indices=len(places))[:-1].reshape(height, width)
+        assert np.abs(way - expected).max() < 1e-4
 
 
 def test_two_hints_each_where_it_is(echo: Pipeline) -> None:
@@ -130,6 +173,29 @@ def test_shipped_colorizers_follow_a_hint(name: str) -> None:
     )
     assert red[1] > blue[1] + 5
     assert blue[2] < red[2] - 5
+
+
+@pytest.mark.parametrize(
+    "name", [found.name for found in checkpoint.available("colorize") if found.recipe.options.get("hints")]
+)
+def test_ten_true_hints_bring_shipped_colorizers_nearer_to_the_truth(name: str) -> None:
+    pipeline = Pipeline.from_pretrained(name)
+    gains = []
+    for file in ("budgerigar", "lone-tree", "strawberry"):
+        photo = im.open_photo(SAMPLES / "photos" / f"{file}.jpg")
+        height, width = photo.pixels.shape[:2]
+        dabs = []
+        for x, y in np.random.default_rng(0).uniform(0.05, 0.95, size=(10, 2)):
+            around = photo.pixels[int(y * height) - 4 : int(y * height) + 5, int(x * width) - 4 : int(x * width) + 5]
+            red, green, blue = around.reshape(-1, 3).mean(axis=0).round().astype(int).tolist()
+            dabs.append(Hint(x, y, (red, green, blue)))
+        errors = [
+            np.square(pipeline.colorize(photo, hints=given).pixels - photo.pixels.astype(float)).mean()
+            for given in ([], dabs)
+        ]
+        gains.append(10 * np.log10(errors[0] / errors[1]))
+    assert min(gains) > 1.0
+    assert np.mean(gains) > 3.0
 
 
 # --- what is refused --------------------------------------------------------------------------------------

@@ -382,12 +382,12 @@ def test_a_name_is_made_harmless(name: str, expected: str) -> None:
     [
         ({"strength": 1.6}, "the strength must be a number from 0 to 1.5, got 1.6"),
         ({"strength": "much"}, "the strength must be a number from 0 to 1.5, got much"),
-        ({"hints": "red"}, "hints must be a list of at most 200"),
+        ({"hints": "red"}, "hints must be a list of at most 100"),
         ({"hints": [1]}, "a hint must have x, y and colour"),
         ({"hints": [{"x": 2, "y": 0, "colour": [1, 2, 3]}]}, "a hint's x must be a number from 0 to 1, got 2"),
         ({"hints": [{"x": 0, "y": 0, "colour": [1, 2]}]}, "a hint's colour must be red, green and blue"),
         ({"hints": [{"x": 0, "y": 0, "colour": [1, 2, 999]}]}, "a hint's colour must be a number from 0 to 255"),
-        ({"hints": [{}] * 201}, "hints must be a list of at most 200"),
+        ({"hints": [{}] * 101}, "hints must be a list of at most 100"),
     ],
 )
 def test_a_wrong_colour_wish_is_one_sentence(values: dict[str, Any], says: str) -> None:
