@@ -241,7 +241,7 @@ def test_every_recipe_has_named_inputs_and_outputs(name: str, tmp_path: Path, mo
     tiny.add_dataset(monkeypatch)
     pipeline = Pipeline(tiny.save(tmp_path / "tiny", RECIPES[name]))
     photo = RECIPES[name].task in ("enhance", "inpaint")
-    interface = interfaces.interface_of(pipeline, 32 if photo else None)
+    interface = interfaces.interface_of(pipeline, 64 if photo else None)
     inputs = interface.examples(2)
     assert list(inputs) == list(interface.inputs)
     for key, value in interface.inputs.items():
@@ -263,6 +263,8 @@ def test_a_size_that_the_network_can_not_take_is_refused(tmp_path: Path) -> None
     for size in (31, 34, 4096):
         with pytest.raises(RequestError, match="a multiple of 4"):
             interfaces.interface_of(photo, size)
+    with pytest.raises(RequestError, match="at least 64 and a multiple of 16, got 72"):
+        interfaces.interface_of(photo, 72)
     with pytest.raises(RequestError, match="leave out --size"):
         interfaces.interface_of(Pipeline(tiny.save(tmp_path / "tiny", tiny.DIGITS)), 32)
 

@@ -9,13 +9,18 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from gandemo import checkpoint
 from gandemo.__main__ import app
+from gandemo.data.images import open_photo
 from gandemo.errors import RequestError
-from gandemo.ship.export import records, web
+from gandemo.pipeline import Pipeline
+from gandemo.ship.export import records, reference, web
+from tests import tiny, tiny_photos
 
 DIGITS = checkpoint.PACKAGE_CHECKPOINTS / "digits"
 
@@ -77,3 +82,22 @@ def test_wrong_wishes_are_one_sentence(arguments: list[str], told: str, home: Pa
     result = CliRunner().invoke(app, ["export", *arguments])
     assert result.exit_code != 0
     assert told in str(result.exception)
+
+
+def test_the_example_has_a_shape_of_its_own_and_its_colours_are_the_pipelines() -> None:
+    pipeline = Pipeline.from_pretrained("colorize")
+    before, after = reference.example(pipeline, 96)
+    photo, made = open_photo(before), open_photo(after)
+    assert photo.size == made.size == (432, 288)
+    away = made.pixels.astype(float) - pipeline.colorize(photo).pixels
+    assert 10 * np.log10(255**2 / np.square(away).mean()) >= 40  # by squares of 96, and in one piece of 144 by 96
+    assert np.ptp(made.pixels.astype(int), axis=2).mean() > 5  # it is in colour
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (60, 40), (20, 100), (33, 33)])
+def test_a_photo_of_any_shape_keeps_it(shape: tuple[int, int], home: Path) -> None:
+    pipeline = Pipeline(tiny.save(home / "checkpoints" / "mine", tiny_photos.TINY["colorize"]))
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (1, 3, *shape), np.uint8))
+    assert reference._coloured(pipeline, pixels, 32).shape == pixels.shape
+    enhancer = Pipeline(tiny.save(home / "checkpoints" / "sharp", tiny_photos.TINY["enhance"]))
+    assert reference._enhanced(enhancer, pixels, 64).shape == pixels.shape

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from gandemo import checkpoint
 from gandemo.errors import HubError, RequestError
@@ -76,6 +78,9 @@ def test_a_space_carries_the_app_and_the_checkpoint(
     assert not [name for name, data in files.items() if b"hf_ada" in data or b"mine" in data]
     front = yaml.safe_load(files["README.md"].decode().split("---")[1])
     assert front == {"title": "demo", "sdk": "gradio", "hf_oauth": True}
+    wanted = files["requirements.txt"].decode().splitlines()
+    assert wanted[1:] == ["--extra-index-url https://download.pytorch.org/whl/cpu", "gradio"]
+    assert (app / "requirements.txt").read_text() == "gradio\n"  # ours asks PyPI alone
 
 
 def test_a_renewed_space(server: FakeHub, who: Callable[..., Hub], app: Path, home: Path) -> None:
@@ -116,6 +121,22 @@ def test_the_project_itself_fits(home: Path) -> None:
         front = yaml.safe_load(files["README.md"].read_text(encoding="utf-8").split("---")[1])
         assert front["title"] == "demo"
         assert front["sdk"] == "gradio"
+        asked = parsed(files["requirements.txt"])
+        assert asked == parsed(ROOT / "requirements.txt")
+        (pin,) = asked["torch"][0].specifier
+        ours, theirs = Version(pin.version), Version(f"{pin.version}+cpu")
+        assert theirs in asked["torch"][0].specifier  # the pin lets the build for processors in
+        assert theirs > ours  # and pip takes the later one
+
+
+def parsed(file: Path) -> dict[str, list[Requirement]]:
+    """What a requirements file asks for, by name."""
+    found: dict[str, list[Requirement]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith(("#", "--")):
+            one = Requirement(line)
+            found.setdefault(one.name, []).append(one)
+    return found
 
 
 # --- while it trains ------------------------------------------------------------------------------------------------

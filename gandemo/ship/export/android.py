@@ -206,9 +206,10 @@ def _steps(description: Mapping[str, Any]) -> list[str]:
     if description["task"] == "colorize":
         given = "luma" if description.get("predicts") == "rgb" else "lightness (CIE Lab's L / 50 - 1)"
         return [
-            f"Scale a copy of the photo to {size}×{size} pixels with antialiasing and give its {given}. Scale the "
-            "colour that comes out to the photo's own size and put it beneath the photo's own lightness: that stays "
-            "sharp."
+            f"Scale a copy of the photo with antialiasing, in its own proportions, its shorter side to {size} pixels. "
+            f"Cut the copy into squares of {size} that share at least half of themselves with the next, and give the "
+            f"{given} of each. Blend the colour that comes out over what neighbours share, scale it to the photo's own "
+            "size, and put it beneath the photo's own lightness: that stays sharp."
         ]
     if description["task"] == "inpaint":
         return [

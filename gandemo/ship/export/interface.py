@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def interface_of(pipeline: Pipeline, size: int | None = None) -> Interface:
 def describe(pipeline: Pipeline, interface: Interface) -> dict[str, Any]:
     """What goes into a file and beside it, for whoever runs it: JSON values alone."""
     recipe = pipeline.recipe
-    data = datasets.DATASETS.get(recipe.dataset)
+    data, licence = _data(pipeline)
     return {
         "made_by": f"gandemo {__version__}",
         "name": pipeline.name,
@@ -104,8 +105,8 @@ def describe(pipeline: Pipeline, interface: Interface) -> dict[str, Any]:
         "description": recipe.description,
         "recipe": recipe.name,
         "licence": "Apache-2.0",
-        "data": recipe.dataset if data is None else data.title,
-        "data_licence": "unknown" if data is None else data.licence,
+        "data": data,
+        "data_licence": licence,
         "class_names": list(pipeline.class_names),
         "latent": recipe.latent,
         "size": interface.size,
@@ -114,6 +115,17 @@ def describe(pipeline: Pipeline, interface: Interface) -> dict[str, Any]:
         "inputs": {name: asdict(value) for name, value in interface.inputs.items()},
         "outputs": {name: asdict(value) for name, value in interface.outputs.items()},
     }
+
+
+def _data(pipeline: Pipeline) -> tuple[str, str]:
+    """What it was trained on, and the licence: of photos as they were counted, else of the data set by its name."""
+    facts, known = pipeline.metrics.get("data"), datasets.DATASETS.get(pipeline.recipe.dataset)
+    if isinstance(facts, dict) and isinstance(facts.get("training"), int):
+        licence = str(facts.get("licence", "each photo's own, as the card lists them"))
+        return f"{facts['training']:,} pictures of {facts.get('name', 'somebody')}", licence
+    if known is None:
+        return Path(pipeline.recipe.dataset).name, "unknown"
+    return known.title, known.licence
 
 
 # --- the tasks --------------------------------------------------------------------------------------------
@@ -203,6 +215,8 @@ def _colorize(pipeline: Pipeline, size: int | None) -> Interface:
 
 def _enhance(pipeline: Pipeline, size: int | None) -> Interface:
     side = _side(pipeline, size or TILE)
+    if side < 64 or side % 16:  # what tiles with their overlap need
+        raise RequestError(f"the size of tiles must be at least 64 and a multiple of 16, got {side}")
 
     def examples(count: int) -> Arrays:
         kinds = list(YARDSTICKS.values())

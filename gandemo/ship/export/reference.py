@@ -20,7 +20,7 @@ from gandemo.tasks import colorize, digits, pairs
 
 MOST_DIGITS = 100
 EXAMPLE = "lions.jpg"
-SIDE = 288  # of the example: four tiles of 256
+SIDE = 288  # the shorter one of the example, whose shape is 3:2: four tiles of 256
 
 
 def digit_values(
@@ -52,7 +52,10 @@ def example(pipeline: Pipeline, size: int) -> tuple[bytes, bytes]:
     """
     photo = im.open_photo(datasets.SAMPLES / "photos" / EXAMPLE, shorter_side=SIDE)
     whole = torch.from_numpy(photo.pixels).permute(2, 0, 1)[None]
-    pixels = pairs.resize(im.crop_to(whole, min(whole.shape[-2:])), SIDE)  # the photos that ship are smaller or larger
+    height, width = whole.shape[-2:]
+    high, wide = min(height, 2 * width // 3), min(width, 3 * height // 2)
+    top, left = (height - high) // 2, (width - wide) // 2
+    pixels = pairs.resize(whole[..., top : top + high, left : left + wide], SIDE, 3 * SIDE // 2)
     if pipeline.recipe.task == "colorize":
         before = colorize.grey(pixels)
         after = _coloured(pipeline, before, size)
@@ -63,10 +66,14 @@ def example(pipeline: Pipeline, size: int) -> tuple[bytes, bytes]:
 
 
 def _coloured(pipeline: Pipeline, pixels: torch.Tensor, size: int) -> torch.Tensor:
+    """By squares of a copy whose shorter side is theirs, since a file's pictures have one size alone."""
     signed = im.to_signed(pixels)
-    chroma = colorize.predict_chroma(pipeline.recipe, pipeline.generator, pairs.resize(signed, size))
+    height, width = (max(size, int(side * size / min(signed.shape[-2:]) + 0.5)) for side in signed.shape[-2:])
+    tiling = im.Tiling(height, width, side=size, overlap=size // 2, align=1)
+    tiles = tiling.split(pairs.resize(signed, height, width)[0])
+    chroma = tiling.merge(colorize.predict_chroma(pipeline.recipe, pipeline.generator, tile[None])[0] for tile in tiles)
     lightness, _ = im.split_colour(signed)
-    return im.to_pixels(im.join_colour(lightness, pairs.resize(chroma, *pixels.shape[-2:])))
+    return im.to_pixels(im.join_colour(lightness, pairs.resize(chroma[None], *pixels.shape[-2:])))
 
 
 def _enhanced(pipeline: Pipeline, pixels: torch.Tensor, size: int) -> torch.Tensor:

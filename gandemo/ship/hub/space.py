@@ -21,6 +21,12 @@ from gandemo.ship.hub.pushing import Progress, Pushed, commit, hold, make, own_f
 ROOT = checkpoint.PACKAGE_CHECKPOINTS.parent
 _SINGLE = ("app.py", "requirements.txt", "pyproject.toml", "LICENSE", "README.md")
 _FOLDERS = ("gandemo", "docs")
+# A Space has no GPU unless somebody pays for one, and PyPI's torch for Linux brings 3 GB of CUDA along. Of the same
+# version, pip takes PyTorch's own build for processors before it: 2.13.0+cpu comes after 2.13.0 (PEP 440).
+_FOR_CPU = """\
+# PyTorch's builds for processors; on hardware with a GPU, take this line out
+--extra-index-url https://download.pytorch.org/whl/cpu
+"""
 
 
 def push_space(
@@ -91,8 +97,13 @@ def _staged(source: Checkpoint, name: str, repo: str, root: Path) -> Iterator[di
         for number, (inside, path) in enumerate(_of_checkpoint(source.path, name).items()):
             files[inside] = Path(temporary) / str(number)
             hold(path, files[inside])
-        files["README.md"] = Path(temporary) / "README.md"
-        files["README.md"].write_text(_card((root / "README.md").read_text(encoding="utf-8"), repo), encoding="utf-8")
+        written = {
+            "README.md": _card((root / "README.md").read_text(encoding="utf-8"), repo),
+            "requirements.txt": _FOR_CPU + (root / "requirements.txt").read_text(encoding="utf-8"),
+        }
+        for inside, text in written.items():
+            files[inside] = Path(temporary) / inside
+            files[inside].write_text(text, encoding="utf-8")
         yield files
 
 

@@ -16,7 +16,8 @@ import kotlin.math.roundToInt
 /**
  * $name: $description $licence.
  *
- * The network sees a copy of $size×$size pixels; its colour goes beneath the photo's own lightness, at full size.
+ * The network sees squares of a small copy, whose shorter side has $size pixels; its colour goes beneath the photo's own
+ * lightness, at full size.
  * One instance serves one thread; call it off the main one.
  */
 class PhotoColorizer(context: Context) : AutoCloseable {
@@ -30,14 +31,63 @@ class PhotoColorizer(context: Context) : AutoCloseable {
         val pixels = IntArray(width * height)
         photo.getPixels(pixels, 0, width, 0, 0, width, height)
         val grey = FloatArray(width * height) { if (GREY) luma(pixels[it]) else lab(pixels[it])[0] / 50f - 1f }
-        input.writeFloat(resize(grey, 1, width, height, SIZE, SIZE))$hints_write
-        model.run(mapOf("$input" to input$hints_entry), mapOf("$output" to output), SIGNATURE)
-        val chroma = resize(chromaOf(output.readFloat()), 2, SIZE, SIZE, width, height)
+        val (wide, high) = listOf(width, height).map { max(SIZE, (it * SIZE.toFloat() / min(width, height)).roundToInt()) }
+        val chroma = resize(bySquares(resize(grey, 1, width, height, wide, high), wide, high), 2, wide, high, width, height)
         for (index in pixels.indices) {
             val lightness = lab(pixels[index])[0]
             pixels[index] = rgb(lightness, 110f * chroma[2 * index], 110f * chroma[2 * index + 1], Color.alpha(pixels[index]))
         }
         return Bitmap.createBitmap(pixels, width, height, Bitmap.Config.ARGB_8888)
+    }
+
+    /** Chroma of a small copy of grey, by overlapping squares that are blended over what they share. */
+    private fun bySquares(grey: FloatArray, width: Int, height: Int): FloatArray {
+        val (tops, lefts) = starts(height) to starts(width)
+        val whole = FloatArray(2 * width * height)
+        for ((row, top) in tops.withIndex()) {
+            val strip = FloatArray(2 * width * SIZE)
+            for ((column, left) in lefts.withIndex()) {
+                val square = run(FloatArray(SIZE * SIZE) { grey[(top + it / SIZE) * width + left + it % SIZE] })
+                val shared = if (column == 0) 0 else lefts[column - 1] + SIZE - left
+                for (y in 0 until SIZE) for (x in 0 until SIZE) {
+                    val share = if (x < shared) fade(x, shared) else 1f
+                    for (channel in 0..1) {
+                        val place = 2 * (y * width + left + x) + channel
+                        strip[place] += share * (square[2 * (y * SIZE + x) + channel] - strip[place])
+                    }
+                }
+            }
+            val shared = if (row == 0) 0 else tops[row - 1] + SIZE - top
+            for (y in 0 until SIZE) {
+                val share = if (y < shared) fade(y, shared) else 1f
+                for (x in 0 until 2 * width) {
+                    val place = 2 * width * (top + y) + x
+                    whole[place] += share * (strip[2 * width * y + x] - whole[place])
+                }
+            }
+        }
+        return whole
+    }
+
+    /** The chroma of one square. */
+    private fun run(square: FloatArray): FloatArray {
+        input.writeFloat(square)$hints_write
+        model.run(mapOf("$input" to input$hints_entry), mapOf("$output" to output), SIGNATURE)
+        return chromaOf(output.readFloat())
+    }
+
+    /** Where squares begin along a side: evenly spread, each sharing half of itself or more with the one before. */
+    private fun starts(length: Int): List<Int> {
+        val spare = length - SIZE
+        val step = SIZE - SIZE / 2
+        val count = (spare + step - 1) / step
+        return if (count == 0) listOf(0) else List(count + 1) { spare * it / count }
+    }
+
+    /** The later square's share at [place] of [length] pixels that two squares have in common. */
+    private fun fade(place: Int, length: Int): Float {
+        val margin = min(SIZE / 2, length) / 4
+        return ((place + 0.5f - margin) / (length - 2 * margin)).coerceIn(0f, 1f)
     }
 
     /** a / 110 and b / 110 of each pixel, from chroma as it is or from an RGB picture. */

@@ -7,7 +7,7 @@
 //   expected     URL of the server's picture of that example
 //   digits       async (seed, count, label) → float32 the server's values of these digits, or null
 import { noise } from "./noise.js";
-import { byTiles, chromaOf, colour, lightness, luma, planes, resize } from "./photo.js";
+import { byTiles, chromaOf, colorize } from "./photo.js";
 
 const COUNT = 20;
 const LONGEST = 1600; // of a photo's sides; a phone would take minutes for more
@@ -205,20 +205,22 @@ async function photoView({ device, description, options, body, say, controls, wo
       times.push(took);
       return values[Object.keys(description.outputs)[0]];
     };
+    const told = (share) => (bar.value = share);
+    const { size } = description;
     const made = description.task === "colorize"
-      ? await colorize(pixels, width, height, description, run)
-      : await byTiles(pixels, width, height, description.size, (tile) => run({ image: { data: tile, shape: [1, description.size, description.size, 3] } }), (share) => (bar.value = share));
+      ? await colorize(pixels, width, height, size, description.predicts === "rgb", (tile) => chroma(tile, description, run), told)
+      : await byTiles(pixels, width, height, size, (tile) => run({ image: { data: tile, shape: [1, size, size, 3] } }), told);
     bar.value = 1;
     after.getContext("2d").putImageData(new ImageData(made, width, height), 0, 0);
     const middle = times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
-    const told = [`${width}×${height} pixels in ${((performance.now() - began) / 1000).toFixed(1)} s, ${milliseconds(middle)} ms for each of ${times.length} run${times.length > 1 ? "s" : ""} on this device.`];
-    if (scale < 1) told.push(`Scaled down to ${LONGEST} pixels.`);
+    const words = [`${width}×${height} pixels in ${((performance.now() - began) / 1000).toFixed(1)} s, ${milliseconds(middle)} ms for each of ${times.length} run${times.length > 1 ? "s" : ""} on this device.`];
+    if (scale < 1) words.push(`Scaled down to ${LONGEST} pixels.`);
     if (expected) {
       const { largest, mean } = await difference(made, width, height, expected);
       after.dataset.largest = String(largest);
-      told.push(`Largest difference from the server's: ${largest} of 255 (mean ${mean.toFixed(3)}).`);
-    } else told.push("It never left this device.");
-    say(told.join(" "));
+      words.push(`Largest difference from the server's: ${largest} of 255 (mean ${mean.toFixed(3)}).`);
+    } else words.push("It never left this device.");
+    say(words.join(" "));
   };
   file.addEventListener("change", () => file.files[0] && work(() => show(file.files[0], null)));
   const example = () => work(async () => show(await (await fetch(options.example)).blob(), options.expected));
@@ -232,16 +234,13 @@ async function photoView({ device, description, options, body, say, controls, wo
   if (options.example) await show(await (await fetch(options.example)).blob(), options.expected);
 }
 
-async function colorize(pixels, width, height, description, run) {
-  const { size } = description;
-  const isGrey = description.predicts === "rgb";
-  const small = resize(planes(pixels), 3, width, height, size, size);
-  const inputs = isGrey
-    ? { grey: { data: luma(small), shape: [1, size, size, 1] } }
-    : { lightness: { data: lightness(small), shape: [1, size, size, 1] } };
-  if (description.inputs.hints) inputs.hints = { data: new Float32Array(3 * size * size), shape: [1, size, size, 3] };
-  const out = await run(inputs);
-  return colour(pixels, resize(isGrey ? chromaOf(out) : out, 2, size, size, width, height));
+// The colour of one square tile of grey or of lightness; where the network would take hints, it is given none.
+async function chroma(tile, description, run) {
+  const { size, inputs, predicts } = description;
+  const given = { [predicts === "rgb" ? "grey" : "lightness"]: { data: tile, shape: [1, size, size, 1] } };
+  if (inputs.hints) given.hints = { data: new Float32Array(3 * size * size), shape: [1, size, size, 3] };
+  const out = await run(given);
+  return predicts === "rgb" ? chromaOf(out) : out;
 }
 
 async function difference(made, width, height, expected) {

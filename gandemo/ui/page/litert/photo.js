@@ -24,14 +24,14 @@ function lab(red, green, blue) {
 }
 
 // Red, green and blue of RGBA bytes, as float32 in 0..255
-export function planes(pixels) {
+function planes(pixels) {
   const out = new Float32Array((pixels.length / 4) * 3);
   for (let i = 0, p = 0; p < pixels.length; i += 3, p += 4) out.set(pixels.subarray(p, p + 3), i);
   return out;
 }
 
 // L / 50 - 1 of planes in 0..255
-export function lightness(rgb) {
+function lightness(rgb) {
   const out = new Float32Array(rgb.length / 3);
   for (let i = 0; i < out.length; i++) out[i] = lab(...[0, 1, 2].map((channel) => linear(rgb[3 * i + channel] / 255)))[0] / 50 - 1;
   return out;
@@ -49,14 +49,14 @@ export function chromaOf(picture) {
 }
 
 // BT.601's grey of planes in 0..255, in [-1, 1]
-export function luma(rgb) {
+function luma(rgb) {
   const out = new Float32Array(rgb.length / 3);
   for (let i = 0; i < out.length; i++) out[i] = (0.299 * rgb[3 * i] + 0.587 * rgb[3 * i + 1] + 0.114 * rgb[3 * i + 2]) / 127.5 - 1;
   return out;
 }
 
 // Pixels with their own lightness and another colour, `strength` times as strong.
-export function colour(pixels, chroma, strength = 1) {
+function colour(pixels, chroma, strength = 1) {
   const out = new Uint8ClampedArray(pixels);
   for (let i = 0, p = 0; p < pixels.length; i += 2, p += 4) {
     const y = (lab(LINEAR[pixels[p]], LINEAR[pixels[p + 1]], LINEAR[pixels[p + 2]])[0] + 16) / 116;
@@ -85,7 +85,7 @@ function weights(from, to) {
 }
 
 // Bilinear, and each new pixel a mean of all that it covers.
-export function resize(from, channels, width, height, toWidth, toHeight) {
+function resize(from, channels, width, height, toWidth, toHeight) {
   if (width === toWidth && height === toHeight) return from;
   const [columns, rows] = [weights(width, toWidth), weights(height, toHeight)];
   const across = new Float32Array(channels * toWidth * height);
@@ -116,33 +116,33 @@ export function resize(from, channels, width, height, toWidth, toHeight) {
 const OVERLAP = 32;
 const ALIGN = 16;
 
-function starts(length, side) {
-  const spare = Math.ceil(Math.max(length - side, 0) / ALIGN);
-  const count = Math.ceil(spare / Math.floor((side - OVERLAP) / ALIGN));
-  return count ? Array.from({ length: count + 1 }, (_, index) => Math.floor((spare * index) / count) * ALIGN) : [0];
+function starts(length, side, overlap, align) {
+  const spare = Math.ceil(Math.max(length - side, 0) / align);
+  const count = Math.ceil(spare / Math.floor((side - overlap) / align));
+  return count ? Array.from({ length: count + 1 }, (_, index) => Math.floor((spare * index) / count) * align) : [0];
 }
 
-function fade(place, length) {
-  const margin = Math.floor(Math.min(OVERLAP, length) / 4);
+function fade(place, length, overlap) {
+  const margin = Math.floor(Math.min(overlap, length) / 4);
   return Math.max(0, Math.min(1, (place + 0.5 - margin) / (length - 2 * margin)));
 }
 
-// A photo through `run`, which takes a tile [side, side, 3] in [-1, 1] and gives one; RGBA bytes come out.
-export async function byTiles(pixels, width, height, side, run, told = () => {}) {
-  const [tops, lefts] = [starts(height, side), starts(width, side)];
-  const whole = new Float32Array(3 * width * height);
+// Planes of any size through `run`, which takes a square tile of `from` channels and gives one of `to` channels.
+async function tiled(planes, from, to, width, height, { side, overlap, align }, run, told = () => {}) {
+  const [tops, lefts] = [height, width].map((length) => starts(length, side, overlap, align));
+  const whole = new Float32Array(to * width * height);
   let done = 0;
   for (const [row, top] of tops.entries()) {
-    const strip = new Float32Array(3 * width * side);
+    const strip = new Float32Array(to * width * side);
     for (const [column, left] of lefts.entries()) {
-      const tile = await run(cut(pixels, width, height, top, left, side));
+      const tile = await run(cut(planes, from, width, height, top, left, side));
       const shared = column ? lefts[column - 1] + side - left : 0;
       for (let y = 0; y < side; y++) {
         for (let x = 0; x < Math.min(side, width - left); x++) {
-          const share = x < shared ? fade(x, shared) : 1;
-          for (let channel = 0; channel < 3; channel++) {
-            const place = 3 * (y * width + left + x) + channel;
-            strip[place] += share * (tile[3 * (y * side + x) + channel] - strip[place]);
+          const share = x < shared ? fade(x, shared, overlap) : 1;
+          for (let channel = 0; channel < to; channel++) {
+            const place = to * (y * width + left + x) + channel;
+            strip[place] += share * (tile[to * (y * side + x) + channel] - strip[place]);
           }
         }
       }
@@ -150,27 +150,44 @@ export async function byTiles(pixels, width, height, side, run, told = () => {})
     }
     const shared = row ? tops[row - 1] + side - top : 0;
     for (let y = 0; y < Math.min(side, height - top); y++) {
-      const share = y < shared ? fade(y, shared) : 1;
-      for (let x = 0; x < 3 * width; x++) {
-        const place = 3 * width * (top + y) + x;
-        whole[place] += share * (strip[3 * width * y + x] - whole[place]);
+      const share = y < shared ? fade(y, shared, overlap) : 1;
+      for (let x = 0; x < to * width; x++) {
+        const place = to * width * (top + y) + x;
+        whole[place] += share * (strip[to * width * y + x] - whole[place]);
       }
     }
   }
+  return whole;
+}
+
+// One tile; beyond the edge, the last row or column goes on.
+function cut(planes, channels, width, height, top, left, side) {
+  const tile = new Float32Array(channels * side * side);
+  for (let y = 0; y < side; y++) {
+    const line = Math.min(top + y, height - 1) * width;
+    for (let x = 0; x < side; x++) {
+      const from = channels * (line + Math.min(left + x, width - 1));
+      for (let channel = 0; channel < channels; channel++) tile[channels * (y * side + x) + channel] = planes[from + channel];
+    }
+  }
+  return tile;
+}
+
+// A photo through `run`, which takes a tile [side, side, 3] in [-1, 1] and gives one; RGBA bytes come out.
+export async function byTiles(pixels, width, height, side, run, told) {
+  const signed = planes(pixels).map((value) => value / 127.5 - 1);
+  const whole = await tiled(signed, 3, 3, width, height, { side, overlap: OVERLAP, align: ALIGN }, run, told);
   const out = new Uint8ClampedArray(pixels);
   for (let i = 0, p = 0; p < out.length; i += 3, p += 4) for (let channel = 0; channel < 3; channel++) out[p + channel] = byte(whole[i + channel]);
   return out;
 }
 
-// One tile; beyond the edge, the last row or column goes on.
-function cut(pixels, width, height, top, left, side) {
-  const tile = new Float32Array(3 * side * side);
-  for (let y = 0; y < side; y++) {
-    const line = Math.min(top + y, height - 1) * width;
-    for (let x = 0; x < side; x++) {
-      const p = 4 * (line + Math.min(left + x, width - 1));
-      for (let channel = 0; channel < 3; channel++) tile[3 * (y * side + x) + channel] = pixels[p + channel] / 127.5 - 1;
-    }
-  }
-  return tile;
+// A photo in colour. `run` takes a square tile [side, side, 1] of a small copy, whose shorter side is a tile's, as grey
+// (`isGrey`) or as lightness, and gives its chroma [side, side, 2]; the photo's own lightness stays as it is.
+export async function colorize(pixels, width, height, side, isGrey, run, told) {
+  const [wide, high] = [width, height].map((length) => Math.max(side, Math.floor((length * side) / Math.min(width, height) + 0.5)));
+  const small = resize(planes(pixels), 3, width, height, wide, high);
+  const squares = { side, overlap: Math.floor(side / 2), align: 1 };
+  const chroma = await tiled(isGrey ? luma(small) : lightness(small), 1, 2, wide, high, squares, run, told);
+  return colour(pixels, resize(chroma, 2, wide, high, width, height));
 }
