@@ -14,7 +14,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ T = TypeVar("T")
 PATIENCE = timedelta(days=1)  # of those who wait for the leader
 MESSAGE = 1_000  # bytes of an error that another process tells of
 FAILED = "gandemo/failed"
+GRACE = 10.0  # seconds for the loop to hear by itself that another process has failed
 
 
 class LostProcessError(TrainingError):
@@ -73,12 +76,15 @@ class Team:
         size: how many there are.
         leads: whether this one writes, evaluates and decides.
         place: (rank, size), as the losses want it to draw for all.
+        deaf: a collective of the training may wait on a GPU for a process that has failed, and never hear of it.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, first_here: bool = True, control: Any = None) -> None:
+    def __init__(
+        self, rank: int = 0, size: int = 1, first_here: bool = True, control: Any = None, deaf: bool = False
+    ) -> None:
         """Takes what `join` has found out."""
         self.rank, self.size, self.leads, self.place = rank, size, rank == 0, (rank, size)
-        self._first_here, self._control = first_here, control
+        self._first_here, self._control, self.deaf = first_here, control, deaf
 
     # --- agreeing -----------------------------------------------------------------------------------------
 
@@ -165,20 +171,49 @@ class Team:
 
     def failed(self, reason: str) -> None:
         """Leaves word for the others why this process is about to end."""
-        if self.size > 1:
+        if self.size > 1 and self._word() is None:
             with suppress(RuntimeError):
                 store = dist.distributed_c10d._get_default_store()
-                if not store.check([FAILED]):
-                    store.set(FAILED, f"process {self.rank} of {self.size} failed: {reason[:MESSAGE]}")
+                store.set(FAILED, f"process {self.rank} of {self.size} failed: {reason[:MESSAGE]}")
+
+    def _word(self) -> str | None:
+        """What a process that failed has left for the others."""
+        with suppress(RuntimeError):
+            store = dist.distributed_c10d._get_default_store()
+            if store.check([FAILED]):
+                return str(store.get(FAILED).decode())
+        return None
+
+    @contextmanager
+    def listening(self, note: Callable[[str], None]) -> Iterator[None]:
+        """While the leader is in the body: should it wait on a GPU for a process that has failed, it ends instead.
+
+        Args:
+            note: writes down why, since the body can't any more.
+        """
+        if not (self.leads and self.deaf):
+            yield
+            return
+        over = threading.Event()
+
+        def listen() -> None:
+            while not over.wait(1.0):
+                if (reason := self._word()) is not None and not over.wait(GRACE):
+                    note(reason)
+                    print(f"gandemo: {reason}", file=sys.stderr, flush=True)
+                    os._exit(2)
+
+        threading.Thread(target=listen, name="listening", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
 
     def _call(self, collective: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         try:
             collective(*args, **kwargs)
         except RuntimeError as error:
-            said = None
-            with suppress(RuntimeError):
-                store = dist.distributed_c10d._get_default_store()
-                said = store.get(FAILED).decode() if store.check([FAILED]) else None
+            said = self._word()
             detail = " ".join(re.sub(r"\[/[^]]*\]", "", str(error)).split()).partition(". ")[0][:120]
             raise LostProcessError(
                 said or f"another process is gone ({detail}); look at what it printed, then resume the run",
@@ -375,4 +410,4 @@ def _connect() -> Team:
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
         raise TrainingError(f"the {size} processes could not find each other: {reason}") from None
-    return Team(rank, size, local == 0, control)
+    return Team(rank, size, local == 0, control, deaf=device is not None)

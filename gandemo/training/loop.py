@@ -188,7 +188,8 @@ class _Run:
 
     def go(self, resume: bool, remarks: list[str], saves_first: bool) -> Iterator[events.Event]:
         try:
-            yield from self._told(resume, remarks, saves_first)
+            with self.team.listening(lambda reason: runs.note_failure(self.run_dir, reason)):
+                yield from self._told(resume, remarks, saves_first)
         finally:
             if self.hold is not None:
                 self.ballast.unlink(missing_ok=True)

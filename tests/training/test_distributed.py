@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -37,10 +38,11 @@ from gandemo.errors import DataError, GanDemoError
 from gandemo.nets import build_generator
 from gandemo.recipe import Recipe
 from gandemo.tasks.digits import Digits
-from gandemo.training import events, process, runs, state
+from gandemo.training import distributed, events, process, runs, state
 from gandemo.training.distributed import ALONE, Part, Team
 from gandemo.training.events import Event, Finished, Progress, Started
 from gandemo.training.loop import train
+from gandemo.training.shared_norm import share_batch_norm
 from gandemo.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -199,11 +201,21 @@ def failures(folder: Path) -> None:
             datasets.load = lambda *_: tiny.pictures(80, seed=7)  # type: ignore[assignment]
         play(tiny.DIGITS, folder / "pictures")(rank)
 
+    def stuck(rank: int) -> None:
+        """The leader waits for ever, as for a GPU, for the one that has failed."""
+        distributed.GRACE = 0.1
+        distributed.join().deaf = True
+        Trainer.round = vanished if rank else lambda _: threading.Event().wait()  # type: ignore[method-assign,assignment]
+        play(tiny.DIGITS, folder / "stuck")(rank)
+
     for spoil in (vanished, infinite):
         together(2, folder / f"{spoil.__name__}-told", lambda rank, spoil=spoil: spoiled(rank, spoil))
     (folder / "killed-told").mkdir(parents=True)
     (folder / "killed-told" / "1.json").write_text("{}")
     together(2, folder / "killed-told", lambda rank: spoiled(rank, killed))
+    (folder / "stuck-told").mkdir()
+    (folder / "stuck-told" / "0.json").write_text("{}")
+    together(2, folder / "stuck-told", stuck)
     together(2, folder / "start-told", alone_in_need)
     together(2, folder / "pictures-told", other_pictures)
     uneven = tiny.DIGITS.with_settings({"batch_size": 15})
@@ -378,6 +390,12 @@ def test_a_killed_process_ends_both(played: Path) -> None:
     assert runs.summarise(played / "failures" / "killed").state == "failed"
 
 
+def test_a_leader_that_hears_nothing(played: Path) -> None:
+    found = runs.summarise(played / "failures" / "stuck")
+    assert (found.state, found.reason) == ("failed", "process 1 of 2 failed: photo.jpg is gone; put it back")
+    assert told(played / "failures" / "stuck-told")[0] == {}  # it was ended
+
+
 def test_what_diverges_in_one_stops_both_at_the_same_step(played: Path) -> None:
     first, second = told(played / "failures" / "infinite-told")
     assert first["problem"] == second["problem"]
@@ -497,6 +515,49 @@ def test_parts_make_up_the_batch(pack: int) -> None:
     assert torch.equal(torch.cat([part.real for part in parts]), batch.real)
     assert torch.equal(torch.cat([part.labels for part in parts]), batch.labels)
     assert all(isinstance(part, Part) and part.whole is batch for part in parts)
+
+
+class Twins(Team):
+    """Two processes that always hold the same, played by one."""
+
+    def gather(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.cat([rows, rows])
+
+    def sum(self, values: torch.Tensor) -> None:
+        values.mul_(2)
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (6, 3, 4, 5)])
+def test_shared_batch_norm_is_that_of_the_whole(shape: tuple[int, ...]) -> None:
+    """Output, running statistics, gradient, and the gradient of a gradient."""
+    kind = torch.nn.BatchNorm1d if len(shape) == 2 else torch.nn.BatchNorm2d
+    torch.manual_seed(0)
+    plain, shared = (torch.nn.Sequential(kind(3, momentum=0.3)) for _ in range(2))
+    share_batch_norm(shared, Twins(0, 2))
+    assert plain.state_dict().keys() == shared.state_dict().keys()
+    rows = torch.randn(shape)
+    found = []
+    for network, times in ((plain, 2), (shared, 1)):
+        x = rows.repeat(times, *[1] * (len(shape) - 1)).requires_grad_()
+        y = network(x)
+        (slope,) = torch.autograd.grad((y**3).sum(), x, create_graph=True)
+        (bend,) = torch.autograd.grad(slope.square().sum(), x)
+        count = len(rows)
+        running = [network.state_dict()[f"0.running_{name}"] for name in ("mean", "var")]
+        found.append([y[:count], slope[:count], bend[:count], *running])
+        network.eval()
+        found[-1].append(network(rows))
+    for expected, value in zip(*found, strict=True):
+        torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_shared_batch_norm_in_half_precision() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    share_batch_norm(network, Twins(0, 2))
+    with torch.autocast("cpu", torch.bfloat16):
+        output = network(torch.randn(4, 1, 6, 6))
+    assert output.dtype == torch.bfloat16
+    assert float(output.detach().float().mean().abs()) < 0.01
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
