@@ -5,7 +5,7 @@ Run them on a machine that does nothing else; every figure is measured anew.
 
 from __future__ import annotations
 
-from gandemo.bench import digits, export, photos, training
+from gandemo.bench import digits, doctor, export, photos, training
 from gandemo.bench.row import Bench
 
-BENCHES: dict[str, Bench] = {**digits.ROWS, **photos.ROWS, **export.ROWS, **training.ROWS}
+BENCHES: dict[str, Bench] = {**digits.ROWS, **photos.ROWS, **export.ROWS, **training.ROWS, **doctor.ROWS}

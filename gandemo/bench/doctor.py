@@ -21,14 +21,17 @@ class Case:
         recipe: small enough for a minute.
         expected: the name of the diagnosis; empty: none.
         pictures: how many of its data set it gets; 0: all.
+        pieces: in a row and in a column, that each of them is cut into.
     """
 
     recipe: Recipe
     expected: str = ""
     pictures: int = 0
+    pieces: int = 1
 
 
-# Multilayer perceptrons on digits, a small U-Net on photos: healthy as they stand; a few settings break them.
+# Multilayer perceptrons on digits, a small U-Net on pieces of photos, a small classifier: healthy as they stand; a few
+# settings, or too few pictures, break them.
 _DIGITS = RECIPES["vanilla"].with_settings(
     {
         "latent": 64,
@@ -72,6 +75,21 @@ _COLOUR = RECIPES["colorize"].with_settings(
         "precision": "fp32",
     }
 )
+_CLASSIFIER = RECIPES["mnist-classifier"].with_settings(
+    {
+        "generator.args": {"width": 8, "features": 32, "dropout": 0.0},
+        "schedule": {"warmup": 0, "decay_from": 1.0, "final": 1.0},
+        "augment": [],
+        "batch_size": 64,
+        "steps": 1_000,
+        "log_every": 5,
+        "evaluate_every": 50,
+        "evaluate_samples": 2_000,
+        "sample_every": 100_000,
+        "checkpoint_every": 100_000,
+        "precision": "fp32",
+    }
+)
 
 BROKEN: Mapping[str, Case] = {
     "a critic without a bound, and large steps": Case(
@@ -89,22 +107,20 @@ BROKEN: Mapping[str, Case] = {
         _DIGITS.with_settings(
             {
                 **_SURE,
-                "generator_optimizer.lr": 2e-3,
-                "batch_size": 8,
-                "steps": 2_400,
+                "generator.args": {"widths": [128, 256]},
+                "discriminator.args.widths": [512, 256],
+                "discriminator_optimizer.lr": 5e-4,
+                "batch_size": 16,
+                "steps": 2_000,
                 "log_every": 20,
-                "evaluate_every": 150,
+                "evaluate_every": 200,
             }
         ),
         "memorisation",
         40,
     ),
-    "a hundred digits": Case(
-        _DIGITS.with_settings(
-            {**_SURE, "discriminator_optimizer.lr": 2e-3, "steps": 1_200, "log_every": 10, "evaluate_every": 80}
-        ),
-        "too-little-data",
-        100,
+    "a classifier of two hundred digits": Case(
+        _CLASSIFIER.with_settings({"steps": 500, "evaluate_every": 50}), "too-little-data", 200
     ),
     "a discriminator 200 times as fast": Case(
         _DIGITS.with_settings({**_SURE, "generator_optimizer.lr": 1e-5, "discriminator_optimizer.lr": 2e-3}),
@@ -121,6 +137,7 @@ BROKEN: Mapping[str, Case] = {
         _COLOUR.with_settings({"discriminator": None, "loss": {"adversarial": 0.0, "weights": {"mse": 100.0}}}),
         "grey",
         60,
+        pieces=4,
     ),
     "eight photos": Case(
         _COLOUR.with_settings(
@@ -129,13 +146,11 @@ BROKEN: Mapping[str, Case] = {
         "too-little-data",
         10,
     ),
-    "a schedule that ends too soon": Case(
-        _DIGITS.with_settings({"schedule": {"decay_from": 0.0, "final": 0.0, "shape": "cosine"}}), "no-progress"
-    ),
+    "a classifier trained for far too long": Case(_CLASSIFIER, "no-progress"),
 }
 HEALTHY: Mapping[str, Case] = {
     "digits as they should be": Case(_DIGITS),
-    "colours as they should be": Case(_COLOUR, pictures=60),
+    "colours as they should be": Case(_COLOUR, pictures=60, pieces=4),
 }
 
 
@@ -182,7 +197,7 @@ def examine(case: Case, folder: Path, seconds: float | None = None) -> Outcome:
 
     recipe = case.recipe
     if case.pictures:
-        recipe = recipe.with_settings({"dataset": lay_out(recipe, case.pictures, folder / "pictures")})
+        recipe = recipe.with_settings({"dataset": lay_out(case, folder / "pictures")})
     told: dict[str, None] = {}
     course: list[Event] = []
     with suppress(TrainingError):  # one that diverges says so, and that is what the doctor reads
@@ -199,25 +214,30 @@ def examine(case: Case, folder: Path, seconds: float | None = None) -> Outcome:
     return Outcome(case, tuple(told), tuple(found.name for found in last), evidence, course[-1].step)
 
 
-def lay_out(recipe: Recipe, count: int, folder: Path) -> str:
-    """The first pictures of a recipe's data set as files of somebody's own, and their name for the recipe.
+def lay_out(case: Case, folder: Path) -> str:
+    """The first pictures of a case's data set as files of somebody's own, and their name for its recipe.
 
     Photos are laid out small, since these recipes work on small ones.
     """
+    import torch.nn.functional as F
     from PIL import Image
 
     from gandemo.data import datasets
 
+    recipe = case.recipe
     source = datasets.load(recipe.dataset, "train")
-    images, labels = source.images[:count], source.labels[:count]
-    if images.shape[1] == 3:
-        import torch.nn.functional as F
-
-        images = F.interpolate(images, (2 * recipe.image_size,) * 2, mode="bilinear", antialias=True)
+    images, labels = source.images[: case.pictures], source.labels[: case.pictures]
+    is_photo = images.shape[1] == 3
+    if is_photo:
+        side = 2 * recipe.image_size
+        images = F.interpolate(images, (case.pieces * side,) * 2, mode="bilinear", antialias=True)
+        rows = images.unfold(2, side, side).unfold(3, side, side)  # [N, 3, pieces, pieces, side, side]
+        images = rows.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, side, side)
+        labels = labels.repeat_interleave(case.pieces**2)
     for index, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
-        place = folder / str(label) if images.shape[1] == 1 else folder
+        place = folder if is_photo else folder / str(label)
         place.mkdir(parents=True, exist_ok=True)
-        pixels = image[0] if images.shape[1] == 1 else image.permute(1, 2, 0)
+        pixels = image.permute(1, 2, 0) if is_photo else image[0]
         Image.fromarray(pixels.contiguous().numpy()).save(place / f"{index:05d}.png")
     return datasets.named(str(folder), recipe.task)
 

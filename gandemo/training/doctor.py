@@ -173,7 +173,7 @@ RULES: Mapping[str, Rule] = {
     "too-little-data": Rule(
         title="Too little data",
         sign=signs.too_little_data,
-        bounds={"overfitting": 0.6, "gap": 1.25, "rise": 1.05},
+        bounds={"overfitting": 0.6, "gap": 1.25, "rise": 1.05, "seen": 3.0, "few": 30, "by_heart": 50.0},
         why="The training pictures are known by heart: what is learned of them is not true of others.",
         remedy="more pictures; with these, a gradient penalty on real pictures, and an end where it was best",
         settings=lambda course: {

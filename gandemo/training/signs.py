@@ -38,6 +38,13 @@ class Course:
         """Whether there is a game at all."""
         return self.recipe.discriminator is not None and self.recipe.loss.adversarial > 0
 
+    def times_seen(self, step: int | None = None) -> float | None:
+        """How often a training picture was seen until a step, or until now, on the average; None: not known."""
+        if self.started is None or not self.started.pictures:
+            return None
+        draws = self.recipe.d_steps + self.recipe.g_steps - 1 if self.plays else self.recipe.g_steps
+        return (self.step if step is None else step) * draws * self.recipe.batch_size / self.started.pictures
+
     @property
     def is_critic(self) -> bool:
         """Whether the discriminator scores without a threshold, so that its accuracies mean nothing."""
@@ -113,25 +120,38 @@ def memorisation(course: Course, copied: float) -> str | None:
     )
 
 
-def too_little_data(course: Course, overfitting: float, gap: float, rise: float) -> str | None:
-    """A discriminator that takes other real pictures for generated ones; a loss that rises again on them."""
+def too_little_data(
+    course: Course, overfitting: float, gap: float, rise: float, seen: float, few: float, by_heart: float
+) -> str | None:
+    """A discriminator that takes other real pictures for generated ones; a loss that rises again on them; a handful."""
+    times = course.times_seen()
+    if times is not None and times < seen:
+        return None  # nobody knows by heart what was hardly seen
     late = course.figures("overfitting")
     if late and statistics.median(late) > overfitting and min(late) > 0.8 * overfitting:
         return (
             f"of the discriminator's distance from training pictures to generated ones, pictures that were not "
             f"trained on lie {statistics.median(late):.0%} of the way{_seen(course)}"
         )
-    known, others = course.figures("training_loss"), course.figures("held_out_loss")
-    every = [event.figures["held_out_loss"] for event in course.examined if "held_out_loss" in event.figures]
-    if len(every) < 5 or not known or statistics.median(known) <= 0:
-        return None
-    ratio, risen = statistics.median(others) / statistics.median(known), statistics.median(others) / min(every)
-    if ratio < gap or risen < rise:
-        return None
-    return (
-        f"the loss on pictures that were not trained on is {ratio:.2f} times that on training pictures, and "
-        f"{risen:.2f} times what it was at its best{_seen(course)}"
-    )
+    losses = [
+        (event.step, event.figures["training_loss"], event.figures["held_out_loss"])
+        for event in course.examined
+        if event.figures.get("training_loss", 0.0) > 0 and "held_out_loss" in event.figures
+    ]
+    if len(losses) >= 5 and course.step >= YOUNG:
+        # few pictures may differ from a few others before anything is learned of them
+        known_by_then = course.times_seen(losses[0][0])
+        first = 1.0 if known_by_then is None or known_by_then > 10 else losses[0][2] / losses[0][1]
+        ratio = statistics.median(others / known for _, known, others in losses[-3:])
+        risen = statistics.median(others for *_, others in losses[-3:]) / min(others for *_, others in losses)
+        if ratio >= gap * first and risen >= rise:
+            return (
+                f"the loss on pictures that were not trained on is {ratio:.2f} times that on training pictures, "
+                f"{first:.2f} at first, and {risen:.2f} times what it was at its best{_seen(course)}"
+            )
+    if course.started is not None and times is not None and course.started.pictures < few and times > by_heart:
+        return f"{course.started.pictures} pictures, each seen {times:,.0f} times, are all that it has to learn from"
+    return None
 
 
 def discriminator_too_strong(course: Course, accuracy: float) -> str | None:
@@ -186,7 +206,12 @@ def oscillation(course: Course, swing: float, turns: float, factor: float) -> st
 
 
 def mode_collapse(course: Course, nearest: float, spread: float, better: float, kl: float) -> str | None:
-    """Generated pictures that hardly differ, or are of few classes, and do not get more varied."""
+    """Generated pictures that hardly differ, or are of few classes, and do not get more varied.
+
+    Only of pictures from noise: one that is made from another varies as far as its task leaves anything open.
+    """
+    if not course.recipe.latent:
+        return None
     for name, bound, words in (
         ("nearest", nearest, "the nearest neighbour of a generated picture is {:.2f} times as far as among real ones"),
         ("spread", spread, "generated pictures vary {:.2f} times as much as real ones"),
@@ -230,9 +255,7 @@ def no_progress(course: Course, gain: float, evaluations: float, share: float, o
 
 def _seen(course: Course) -> str:
     """How many training pictures there are, and how often each was seen, where that is known."""
-    if course.started is None or not course.started.pictures:
+    times = course.times_seen()
+    if times is None or course.started is None:
         return ""
-    recipe = course.recipe
-    draws = recipe.d_steps + recipe.g_steps - 1 if course.plays else recipe.g_steps
-    times = course.step * draws * recipe.batch_size / course.started.pictures
     return f"; {course.started.pictures:,} pictures, each seen {times:,.0f} times"

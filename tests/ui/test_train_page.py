@@ -314,8 +314,8 @@ def test_the_game_in_slow_motion(any_page: Page, served: str) -> None:
     page = any_page
     visit(page, served)
     page.locator("#slow-motion .gd-slow-open").scroll_into_view_if_needed()
-    page.locator("#slow-motion option[value='tiny']").wait_for(state="attached")
-    page.locator("#slow-motion select").select_option("vanilla" if page.viewport_size["width"] > 500 else "tiny")
+    page.locator("#slow-motion option[value='cgan']").wait_for(state="attached")
+    page.locator("#slow-motion select").select_option("vanilla" if page.viewport_size["width"] > 500 else "cgan")
     page.locator(".gd-slow-go").click()
     shares = page.locator(".gd-fakes .gd-tile-share")
     expect(shares).to_have_count(20)

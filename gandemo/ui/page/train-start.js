@@ -293,7 +293,7 @@ async function measure() {
     make("strong", {}, `About ${span(found.seconds)}`),
     found.cut ? " until it stops by itself" : "",
     ` at ${figure(found.images_per_second)} pictures a second, ${found.memory ? `${bytes(found.memory)} of memory, ` : ""}${bytes(found.disk)} of disk`,
-    found.beside ? make("small", {}, "Measured while another training has the machine; alone it goes faster.") : null);
+    ...(found.beside ? [make("small", {}, "Measured while another training has the machine; alone it goes faster.")] : []));
 }
 
 for (const input of [data, begins, minutes]) input.addEventListener("input", changed);
