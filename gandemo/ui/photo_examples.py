@@ -46,13 +46,18 @@ class Example:
 _PHOTOGRAPHER = "The photographer Antoine Claudet in his London studio, about 1855"
 _EXPEDITION = "Members of an expedition in 1897; photographer unknown"
 _LIBRARIAN = "The librarian Aksel Andersson, before 1924; photographer unknown"
+_DEADWOOD = "Deadwood in Dakota, between 1887 and 1892 (John C. H. Grabill, Library of Congress)"
 _MADE_GREY = "A colour photograph of today made grey; the network never saw it"
 
 COLORIZE = {
-    "speech": Example(
-        "old/speech.jpg",
-        "Einstein, 1940",
-        "Albert Einstein in Washington, about 1940 (Harris & Ewing, Library of Congress)",
+    "deadwood": Example("old/deadwood.jpg", "Deadwood, 1890", _DEADWOOD),
+    "fishmonger": Example(
+        "old/fishmonger.jpg", "Fishmonger, 1921", "A fishmonger and a customer, 1921 (Library of Congress)"
+    ),
+    "race": Example(
+        "old/race.jpg",
+        "Race, 1888",
+        "A race of fire brigades in Deadwood on 4 July 1888 (John C. H. Grabill, Library of Congress)",
     ),
     "librarian": Example("old/librarian.jpg", "Librarian, 1910s", _LIBRARIAN),
     "expedition": Example("old/expedition.jpg", "Expedition, 1897", _EXPEDITION),
@@ -72,6 +77,7 @@ ENHANCE = {
     ),
     "photographer": Example("old/photographer.jpg", "Photographer, 1855", _PHOTOGRAPHER, scale=2, restore=True),
     "expedition": Example("old/expedition.jpg", "Expedition, 1897", _EXPEDITION),
+    "deadwood": Example("old/deadwood.jpg", "Deadwood, 1890", _DEADWOOD, restore=True),
     "grain": Example(
         "made/colosseum-grain.jpg", "Noise", "A photograph with noise of σ 25, as of a camera in the dark"
     ),

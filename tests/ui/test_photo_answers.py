@@ -347,7 +347,7 @@ def test_only_what_was_sent_is_opened(files: PhotoFiles, tmp_path: Path) -> None
         with pytest.raises(RequestError, match="that photo is no longer here; send it again"):
             files.sent(path)
     with pytest.raises(RequestError, match="no example"):
-        sources(files, "colorize", [{"example": "../old/speech"}])
+        sources(files, "colorize", [{"example": "../old/librarian"}])
     (source,) = sources(files, "colorize", [{"path": str(inside), "name": "../../My: holiday\n.PNG"}])
     assert source.name == "My_ holiday_.PNG"
 
