@@ -111,7 +111,7 @@ BROKEN: Mapping[str, Case] = {
                 "discriminator.args.widths": [512, 256],
                 "discriminator_optimizer.lr": 5e-4,
                 "batch_size": 16,
-                "steps": 2_000,
+                "steps": 3_000,
                 "log_every": 20,
                 "evaluate_every": 200,
             }
