@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from gandemo.errors import RequestError
-from gandemo.ui import catalog, photo_examples
+from gandemo.ui import catalog, photo_cards, photo_examples
 from gandemo.ui.events import when
 from gandemo.ui.long_work import Tell, stop, told
 from gandemo.ui.models import QUEUE
@@ -32,7 +32,7 @@ def answers() -> ModuleType:
 
 def cards(task: str, legend: str, chosen: str | None = None) -> dict[str, Any]:
     """The checkpoints of a task as cards; the first is chosen where none is."""
-    known = catalog.cards(task)
+    known = photo_cards.cards(task)
     names = [card["name"] for card in known]
     return {
         "value": chosen if chosen in names else names[0] if names else None,

@@ -13,8 +13,8 @@ function draw() {
       },
     });
     const strip = choice.strip
-      ? make("img", { src: choice.strip, alt: "", class: "gd-card-strip" })
-      : make("span", { class: "gd-card-strip gd-card-empty" });
+      ? make("img", { src: choice.strip, alt: "", class: `gd-card-strip${choice.photos ? " gd-card-photos" : ""}` })
+      : make("span", { class: `gd-card-strip gd-card-empty${choice.photos ? " gd-card-photos" : ""}` });
     return make("label", { class: "gd-card", title: choice.text }, input, strip,
       make("span", { class: "gd-card-title" }, choice.name),
       make("span", { class: "gd-card-facts" }, choice.facts.map((fact) => make("span", {}, fact))));
