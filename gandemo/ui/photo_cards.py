@@ -101,8 +101,13 @@ def _gain(metrics: Mapping[str, Any]) -> float | None:
     _, side = _measured(metrics)
     gains = []
     for sides in _kinds(metrics):
-        pair = [sides.get(name, {}).get(str(metrics["evaluation"].get("figure"))) for name in (side, "input")]
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in pair):
+        figure = str(metrics["evaluation"].get("figure"))
+        ours, given = (_finite(sides.get(name, {}).get(figure)) for name in (side, "input"))
+        if ours is None or given is None:
             return None
-        gains.append(pair[0] - pair[1])
+        gains.append(ours - given)
     return sum(gains) / len(gains) if gains else None
+
+
+def _finite(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
