@@ -461,9 +461,9 @@ _RESTORE.append(
                     "spectral_norm": True,
                 },
             },
-            "loss": {"gan": "bce", "real_target": 0.9, "adversarial": 1.0, "weights": {"l1": 100.0}},
-            "generator_optimizer.lr": 1e-4,
-            "discriminator_optimizer.lr": 2e-4,
+            "loss": {"gan": "bce", "real_target": 0.9, "adversarial": 1.0, "weights": {"l1": 20.0}},
+            "generator_optimizer": {"lr": 2e-4, "betas": [0.5, 0.99]},
+            "discriminator_optimizer": {"lr": 1e-3, "betas": [0.5, 0.99]},
             "schedule": {"warmup": 100},
             "ema.half_life": 3_000,
             "reuse_fakes": True,
@@ -506,7 +506,7 @@ _RESTORE.append(
             "reuse_fakes": True,
             "options": {"liveliness": 3.0},
             "batch_size": 12,
-            "steps": 5_000,
+            "steps": 2_200,
         }
     )
 )
