@@ -1,0 +1,238 @@
+"""The tab Ship in a real browser: files run on the visitor's own device, taken along as a page, and the Hub."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+import threading
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import expect
+
+from gandemo import checkpoint
+from gandemo.nets import build_generator
+from gandemo.ship.export import making
+from tests import tiny_photos
+from tests.ship.fake_hub import FakeHub
+from tests.ui.conftest import fill
+from tests.ui.test_hub_page import files, settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+PATIENCE = 300_000  # milliseconds: a conversion on a busy machine
+EXACT = 1e-4  # of values from -1 to 1
+ALONE = "from gandemo.ui import app, ship\napp.TABS = (('Ship', ship.tab, lambda: None),)\napp.launch()"
+LEVELS = 2  # of 256: what rounding in another order may make of them
+
+
+@pytest.fixture(scope="module")
+def colorizer(app_server: Any, served: str) -> str:
+    """The name of a tiny colorizer of the running app, with a file for browsers."""
+    recipe = tiny_photos.TINY["colorize"]
+    torch.manual_seed(0)
+    generator = build_generator(recipe)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    source = checkpoint.save(app_server.home / "checkpoints" / "tiny-colorizer", recipe, generator.eval())
+    making.export(source, "fp32", threads=1)
+    return source.name
+
+
+def visit(page: Page, served: str, query: str = "") -> None:
+    """Opens the tab; on a narrow screen it may lie behind the button with the dots."""
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    page.goto(served + query)
+    page.wait_for_selector("#tabs button[role=tab]")
+    tab = page.get_by_role("tab", name="Ship")
+    if not tab.is_visible():
+        page.get_by_role("button", name="More tabs").click()
+        page.locator("#tabs .overflow-dropdown button", has_text="Ship").click()
+    else:
+        tab.click()
+    page.wait_for_selector("#ship-exports .gd-ship-exports > *")
+
+
+def choose(page: Page, name: str) -> None:
+    page.locator("#ship-checkpoint input").click()
+    page.get_by_role("option", name=name, exact=True).click()
+    expect(page.locator("#ship-exports")).to_contain_text(name)
+
+
+def no_wider_than_the_screen(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def run_here(page: Page, kind: str) -> Any:
+    """Runs a file on this device; the largest difference from the server's result."""
+    page.locator(f"#ship-exports [data-format={kind}] .gd-ship-run").click()
+    return largest(page, "#ship-device ")
+
+
+def largest(page: Page, where: str = "") -> float:
+    canvas = page.locator(f"{where}canvas[data-largest]")
+    canvas.wait_for()
+    return float(canvas.get_attribute("data-largest") or "nan")
+
+
+# --- on this device ---------------------------------------------------------------------------------------
+
+
+def test_digits_are_made_on_this_device(any_page: Page, served: str) -> None:
+    visit(any_page, served)
+    choose(any_page, "digits")
+    assert run_here(any_page, "fp32") <= EXACT
+    status = any_page.locator("#ship-device .gd-device-status")
+    expect(status).to_contain_text("ms each on this device")
+    expect(status).to_contain_text("Largest difference from the server's")
+    any_page.evaluate("delete document.querySelector('#ship-device canvas').dataset.largest")
+    any_page.locator("#ship-device").get_by_label("Class").select_option("7")
+    assert largest(any_page, "#ship-device ") <= EXACT
+    assert no_wider_than_the_screen(any_page)
+
+
+def test_a_photo_is_coloured_on_this_device(page: Page, served: str, colorizer: str, tmp_path: Path) -> None:
+    visit(page, served)
+    choose(page, colorizer)
+    assert run_here(page, "fp32") <= LEVELS
+    assert size(page) == (432, 288)  # the example has a shape of its own
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
+    shades = np.linspace(0, 255, 90 * 60).reshape(60, 90).astype(np.uint8)
+    Image.fromarray(shades).convert("RGB").save(tmp_path / "mine.png")
+    page.locator("#ship-device input[type=file]").set_input_files(tmp_path / "mine.png")
+    expect(page.locator("#ship-device .gd-device-status")).to_contain_text("It never left this device")
+    assert size(page) == (90, 60)
+    assert not [one for one in sent if not one.endswith("heartbeat") and "blob:" not in one]
+
+
+def size(page: Page, where: str = "#ship-device") -> tuple[int, int]:
+    """Of the picture that this device made, in pixels and, by its proportions, on the screen."""
+    canvas = page.locator(f"{where} canvas").nth(1)
+    width, height, wide, high = canvas.evaluate("one => [one.width, one.height, one.clientWidth, one.clientHeight]")
+    assert wide / high == pytest.approx(width / height, rel=0.02)
+    return width, height
+
+
+# --- a page to take along ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def static_host(folder: Path) -> Iterator[str]:
+    """A folder as any static host serves it."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+def test_the_page_to_take_along_runs_from_any_host_and_without_network(
+    page: Page, served: str, colorizer: str, tmp_path: Path, open_page: Callable[..., Any]
+) -> None:
+    visit(page, served)
+    choose(page, colorizer)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as a web page").first.click()
+    assert download.value.suggested_filename == f"{colorizer}.zip"
+    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
+        archive.extractall(tmp_path)
+    with static_host(tmp_path / colorizer) as address, open_page("phone") as phone:
+        phone.set_default_timeout(PATIENCE)
+        phone.goto(address)
+        assert largest(phone) <= LEVELS
+        assert size(phone, "#device") == (432, 288)
+        assert no_wider_than_the_screen(phone)
+        phone.wait_for_function("navigator.serviceWorker.ready.then((ready) => Boolean(ready.active))")
+        phone.context.set_offline(True)
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            assert answer.status == 200  # the host is up: it is the phone that has no network
+        phone.reload()
+        assert largest(phone) <= LEVELS
+
+
+# --- the rest of the tab ----------------------------------------------------------------------------------
+
+
+def test_a_code_leads_a_phone_to_the_page(start_app: Callable[..., Any], page: Page) -> None:
+    """The page of a server that others reach, as one of them has it open."""
+    there = "http://192.168.1.7:7860/"
+    with start_app("-c", ALONE, GRADIO_SERVER_NAME="0.0.0.0") as app:
+        ours = f'"url":"{app.url}"'
+
+        def from_there(route: Any) -> None:
+            asked = route.request.post_data or ""
+            route.continue_(post_data=asked.replace(ours, f'"url":"{there}"'))
+
+        page.route("**/queue/join*", from_there)
+        page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        page.goto(app.url)
+        expect(page.locator("#ship-qr")).to_contain_text(there)
+        image = page.get_by_role("img", name="QR code of this page's address")
+        expect(image).to_be_visible()
+        assert image.evaluate("one => one.complete && one.naturalWidth > 100")
+        page.goto("about:blank")  # it listens to the server to its end
+
+
+def test_pushed_pulled_and_in_the_lists(start_app: Callable[..., Any], page: Page) -> None:
+    with FakeHub() as hub, start_app(**{**settings(hub), "HF_TOKEN": ""}) as app:
+        fill(app.home)
+        hub.plant("lab/nice", files(app.home.parent / "theirs"))
+        visit(page, app.url)
+        pushed, pulled = page.locator("#hub-pushed"), page.locator("#hub-pulled")
+        token = page.locator("#hub-token input")
+        page.locator("#hub-checkpoint input").click()
+        page.get_by_role("option", name="tiny", exact=True).click()
+        page.get_by_label("To the repository").fill("ada/mine")
+        token.fill("hf_nobody_knows")
+        page.get_by_role("button", name="Push", exact=True).click()
+        expect(pushed.get_by_role("alert")).to_have_text(re.compile(r"^The Hub does not know this token: .+\.$"))
+        expect(token).to_have_value("")  # used once
+        assert "models/ada/mine" not in hub.repos
+        token.fill("hf_ada")
+        page.get_by_role("button", name="Push", exact=True).click()
+        expect(pushed).to_contain_text("Everybody can see it.")
+        expect(pushed.get_by_role("link", name="See it on the Hub")).to_have_attribute(
+            "href", f"{hub.endpoint}/ada/mine"
+        )
+        assert {"generator.safetensors", "README.md", "example.py"} <= set(hub.files("ada/mine"))
+        expect(token).to_have_value("")
+        kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+        assert "hf_ada" not in kept + app.log
+
+        page.get_by_label("From the repository").fill("lab/nothing")
+        page.get_by_role("button", name="Pull", exact=True).click()
+        expect(pulled.get_by_role("alert")).to_contain_text("There is no lab/nothing on the Hub")
+        page.get_by_label("From the repository").fill("lab/nice")
+        page.get_by_role("button", name="Pull", exact=True).click()
+        expect(pulled).to_contain_text("lab/nice is here as lab--nice")
+        page.locator("#hub-checkpoint input").click()
+        expect(page.get_by_role("option", name="lab--nice")).to_be_visible()
+        page.keyboard.press("Escape")
+        pulled.get_by_role("button", name="Try it").click()
+        card = page.locator("#checkpoint .gd-card", has_text="lab--nice")
+        expect(card.locator("input")).to_be_checked()
+        expect(card).to_contain_text("from lab/nice")
+        expect(page.locator("#wall .gd-caption")).to_contain_text("made by lab--nice")
+        page.reload()
+        expect(page.locator("#checkpoint .gd-card", has_text="lab--nice")).to_contain_text("from lab/nice")
+        page.goto("about:blank")  # it listens to the server to its end
