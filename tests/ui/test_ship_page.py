@@ -89,6 +89,22 @@ def largest(page: Page, where: str = "") -> float:
     return float(canvas.get_attribute("data-largest") or "nan")
 
 
+# --- files ------------------------------------------------------------------------------------------------
+
+
+def test_an_export_is_stopped(page: Page, served: str, app_server: Any) -> None:
+    visit(page, served)
+    choose(page, "tiny-plain")
+    page.get_by_role("button", name="Export", exact=True).click()
+    expect(page.locator("#ship-working")).to_contain_text("%")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.locator("#ship-working")).to_contain_text("Stopped; nothing was kept.")
+    expect(page.get_by_role("progressbar", name="Progress of the export")).to_be_hidden()
+    expect(page.locator("#ship-exports")).to_contain_text("tiny-plain was not exported yet")
+    left = app_server.home / "checkpoints" / "tiny-plain" / "exports"
+    assert not left.exists() or not any(path.suffix == ".tflite" for path in left.iterdir())
+
+
 # --- on this device ---------------------------------------------------------------------------------------
 
 
