@@ -27,8 +27,9 @@ def stirred(recipe: Recipe, seed: int = 0) -> nn.Module:
     generator = tiny.stirred(recipe, seed)
     if isinstance(getattr(generator, "last", None), nn.Conv2d):
         with torch.no_grad():
-            for parameter in generator.last.parameters():  # type: ignore[union-attr]
+            for parameter in generator.last.parameters():
                 parameter *= 0.1
+            generator.last.bias[generator.outputs :] = -3.0  # type: ignore[index,misc]
     return generator
 
 
