@@ -88,7 +88,8 @@ def test_half_precision_is_near_enough(enhancer: Pipeline, monkeypatch: pytest.M
     for pays in (False, True):
         monkeypatch.setattr(painting, "_bf16_pays", lambda pays=pays: pays)
         found.append(enhancer.enhance(photo, crisp=1.0).pixels.astype(float))
-    assert np.abs(found[0] - found[1]).mean() < 1.0
+    changed = np.abs(found[0] - photo.pixels).mean()  # random weights change far more than trained ones
+    assert np.abs(found[0] - found[1]).mean() < 0.04 * changed
 
 
 @pytest.mark.parametrize("name", ["tiny", *(found.name for found in checkpoint.available("enhance"))])
