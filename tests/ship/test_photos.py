@@ -45,6 +45,10 @@ def pipeline_of(folder: Path, recipe: Recipe, stir: float = 0.0, seed: int = 0) 
     return Pipeline(checkpoint.save(folder, recipe, generator))
 
 
+# An enhancer that gives back its input, as it does before it has learnt: without filters, that shine through a little.
+IDLE = TINY["enhance-l1"].with_settings({"generator.args.wiener": []})
+
+
 def test_every_task_is_measured_in_one_way() -> None:
     assert set(MEASURES) | set(SAMPLERS) == set(TASKS)
     assert not set(MEASURES) & set(SAMPLERS)
@@ -53,7 +57,7 @@ def test_every_task_is_measured_in_one_way() -> None:
 
 
 def test_a_network_that_does_nothing_has_the_figures_of_its_input(home: Path) -> None:
-    found = photos.report(pipeline_of(home / "same", TINY["enhance-l1"]), TRAINING, TEST, count=2)
+    found = photos.report(pipeline_of(home / "same", IDLE), TRAINING, TEST, count=2)
     assert found["photos"] == 2
     assert (found["side"], found["default"], found["figure"]) == ("ours", "ours", "psnr_y")
     for kind in YARDSTICKS:
@@ -82,8 +86,8 @@ def test_a_network_that_does_harm_is_told_so(home: Path) -> None:
 
 
 def test_both_ends_and_the_default_between_them_are_measured(home: Path) -> None:
-    pipeline_of(home / "checkpoints" / "tiny-l1", TINY["enhance-l1"])  # gives back its input
-    recipe = TINY["enhance"].with_settings({"init": "tiny-l1"})
+    pipeline_of(home / "checkpoints" / "tiny-l1", IDLE)
+    recipe = TINY["enhance"].with_settings({"init": "tiny-l1", "generator": IDLE.generator.model_dump()})
     pipeline = pipeline_of(home / "crisp", recipe, stir=0.1)
     found = photos.report(pipeline, TRAINING, TEST)
     names = ["crisp 0", f"crisp {pipeline.default_crisp:g}", "crisp 1"]

@@ -31,7 +31,7 @@ from gandemo.errors import DataError, GanDemoError, TrainingError
 from gandemo.recipe import Recipe
 from gandemo.tasks import TASKS
 from gandemo.tasks.digits import Digits
-from gandemo.training import events, fingerprint, process, runs, state
+from gandemo.training import events, fingerprint, loop, process, runs, state
 from gandemo.training.events import Event, Finished, Saved, Started
 from gandemo.training.loop import train
 from gandemo.training.trainer import Trainer
@@ -143,6 +143,7 @@ def kill_at_every_call(recipe: Recipe, folder: Path) -> dict[str, Any]:
     """A resume, its last step, a new best, two saves and two removals of old ones: killed at each of their calls."""
     scores = {step: 10.0 - step for step in range(recipe.steps + 1)}
     Digits.evaluate = lambda *_args, **_kwargs: {"frechet": 1.0}  # type: ignore[method-assign,assignment]
+    loop._check_features = lambda *_: None  # the figures are made up: nobody measures
     state.HISTORY = 1
     base, whole = folder / "base", folder / "whole"
 
