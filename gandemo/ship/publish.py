@@ -238,7 +238,7 @@ def command(recipe: Recipe, name: str, start: str = "") -> str:
     words = ("description", "source")  # they change nothing of what is trained
     differing = [] if base is None else [pair for pair in changes(base, recipe) if pair[0] not in words]
     settings = "".join(f" --set {key}={value}" for key, value in differing)
-    told = f" --init {start}" if start and start != recipe.init else ""
+    told = f" --init {start}" if start and start not in (recipe.init, f"{recipe.init}/best") else ""
     said = f"python -m gandemo train {recipe.name}{settings}{told} --publish {name}"
     first = None if told else RECIPES.get(recipe.init)
     return said if first is None else f"{command(first, recipe.init)} && {said}"
