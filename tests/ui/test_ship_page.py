@@ -206,10 +206,12 @@ def test_a_code_leads_a_phone_to_the_page(start_app: Callable[..., Any], page: P
         image = page.get_by_role("img", name="QR code of this page's address")
         expect(image).to_be_visible()
         assert image.evaluate("one => one.complete && one.naturalWidth > 100")
-        page.goto("about:blank")  # it listens to the server to its end
+        page.close()  # it listens to the server to its end
 
 
-def test_pushed_pulled_and_in_the_lists(start_app: Callable[..., Any], page: Page) -> None:
+def test_pushed_pulled_and_in_the_lists(
+    start_app: Callable[..., Any], page: Page, open_page: Callable[..., Any]
+) -> None:
     with FakeHub() as hub, start_app(**{**settings(hub), "HF_TOKEN": ""}) as app:
         fill(app.home)
         hub.plant("lab/nice", files(app.home.parent / "theirs"))
@@ -249,6 +251,7 @@ def test_pushed_pulled_and_in_the_lists(start_app: Callable[..., Any], page: Pag
         expect(card.locator("input")).to_be_checked()
         expect(card).to_contain_text("from lab/nice")
         expect(page.locator("#wall .gd-caption")).to_contain_text("made by lab--nice")
-        page.reload()
-        expect(page.locator("#checkpoint .gd-card", has_text="lab--nice")).to_contain_text("from lab/nice")
-        page.goto("about:blank")  # it listens to the server to its end
+        with open_page("desktop") as other:
+            other.goto(app.url)
+            expect(other.locator("#checkpoint .gd-card", has_text="lab--nice")).to_contain_text("from lab/nice")
+        page.close()  # it listens to the server to its end

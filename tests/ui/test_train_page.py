@@ -356,7 +356,7 @@ def test_a_wrong_setting_is_one_sentence(page: Page, served: str, home: Path) ->
     change(page, {"batch_size": 16, "generator.args.widths": "wide"})
     expect(page.locator(".gd-form-error")).not_to_contain_text("Batch_size")  # asked again meanwhile, it may say more
     page.locator(".gd-go").click()
-    expect(page.locator(".gd-form-error")).to_contain_text("generator")
+    expect(page.locator(".gd-form-error")).to_contain_text("Generator 'mlp' can't be built")
     assert not list((home / "runs").glob("vanilla-*"))
 
 
