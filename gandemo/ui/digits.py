@@ -80,8 +80,8 @@ def tab(demo: gr.Blocks) -> None:
     when(chosen.input, _changed, wishes, [label, wall, figures, inspector, walked_class], busy="wall").success(
         None, js="() => ['walk', 'draw'].forEach((id) => gandemo.tell(id, 'gd-changed'))"
     )
-    when(wall.ask, _asked, None, wall, busy="wall")
-    when(wall.select, _selected, None, inspector)
+    when(wall.ask, _asked, None, wall, busy="wall", each=True)
+    when(wall.select, _selected, None, inspector, each=True)
     when(demo.load, _opened, wishes, [chosen, label, wall, figures, *sides])
 
 
@@ -105,7 +105,7 @@ def _walk_section(chosen: gr.HTML, first: str | None) -> gr.Radio:
         walk.seen,
     ):
         when(event, _walked, asked, walk, busy="walk")
-    when(walk.keep, _filmed, None, walk, busy="walk")
+    when(walk.keep, _filmed, None, walk, busy="walk", each=True)
     return label
 
 
@@ -113,7 +113,7 @@ def _drawing_section(chosen: gr.HTML) -> None:
     with gr.Column(elem_classes="gd-section"):
         part("draw-title")
         board = part("draw", hint="The verdict comes as soon as you lift the pen.")
-    when(board.judge, _drawn, chosen, board)
+    when(board.judge, _drawn, chosen, board, each=True)
 
 
 def _compare_section(names: list[str]) -> tuple[gr.Dropdown, gr.Dropdown]:
@@ -215,7 +215,8 @@ def _filmed(event: gr.EventData) -> dict[str, Any]:
 def _drawn(checkpoint: Any, event: gr.EventData) -> dict[str, Any]:
     answers = _answers()
     judged: dict[str, Any] = answers.drawing(checkpoint, answers.drawing_from_page(event._data))
-    return judged
+    number = event._data.get("drawing")  # by which the page knows an answer that came too late
+    return {**judged, "drawing": number if isinstance(number, int) else None}
 
 
 def _compared(left: Any, right: Any, seed: Any) -> dict[str, Any]:

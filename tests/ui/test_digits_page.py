@@ -242,6 +242,15 @@ def test_a_drawing_is_judged_when_the_pen_is_lifted(any_page: Page, served: str)
     assert no_wider_than_the_screen(page)
 
 
+def test_of_two_quick_strokes_the_last_is_judged(page: Page, served: str) -> None:
+    visit(page, served)
+    choose(page, "tiny")
+    with page.expect_request(lambda request: '"drawing":2' in (request.post_data or "")):
+        stroke(page, [(0.5, 0.2), (0.5, 0.8)])
+        stroke(page, [(0.2, 0.5), (0.8, 0.5)])  # while the first is still on its way
+    expect(page.locator("#draw .gd-judged-drawing img")).to_be_visible()
+
+
 def test_an_empty_drawing_is_one_sentence(page: Page, served: str) -> None:
     visit(page, served)
     page.get_by_role("button", name="Judge it").click()

@@ -10,6 +10,7 @@ const box = element.querySelector(".gd-judged-drawing");
 const undo = element.querySelector(".gd-undo");
 let strokes = [];
 let current = null;
+let drawing = 0; // counts what was asked, and what was wiped out: an older answer is not shown
 let tip = { x: SIDE / 2, y: SIDE / 2 };
 
 board.width = SIDE;
@@ -49,7 +50,8 @@ function pixels() {
 }
 
 function ask() {
-  trigger("judge", { pixels: pixels(), side: SIDE });
+  drawing += 1;
+  trigger("judge", { pixels: pixels(), side: SIDE, drawing });
 }
 
 function at(event) {
@@ -105,14 +107,19 @@ undo.addEventListener("click", () => {
   current = null;
   paint();
   if (strokes.length) ask();
-  else box.replaceChildren(hint());
+  else forget();
 });
 element.querySelector(".gd-clear").addEventListener("click", () => {
   strokes = [];
   current = null;
   paint();
-  box.replaceChildren(hint());
+  forget();
 });
+
+function forget() {
+  drawing += 1;
+  box.replaceChildren(hint());
+}
 
 const hint = () => make("p", { class: "gd-note" }, props.hint);
 
@@ -122,6 +129,7 @@ function show() {
     box.replaceChildren(hint());
     return;
   }
+  if (data.drawing !== drawing) return;
   box.replaceChildren(
     make("figure", {}, make("img", { src: data.png, alt: "Your drawing on 28 by 28 pixels", class: "gd-large" }),
       make("figcaption", { class: "gd-note" }, "As the network sees it: 28 × 28 pixels")),
