@@ -58,7 +58,7 @@ def bench(task: str, **props: Any) -> gr.HTML:
         elem_id=f"{task}-bench",
         id=f"{task}-bench",
         task=task,
-        examples=[one for one in photo_examples.shown(task) if not one["mask"] or catalog.entries("inpaint")],
+        examples=photo_examples.shown(task),
         most_bytes=MAX_FILE_BYTES,
         **props,
     )
