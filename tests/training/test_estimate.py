@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,19 +114,24 @@ def test_a_recipe_that_fails_says_why_and_may_try_again(estimator: estimate.Esti
 
 def test_only_the_last_few_wishes_wait(estimator: estimate.Estimator, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
+    started, asked = threading.Event(), threading.Event()
 
     def slow(recipe: Recipe) -> estimate.Answer:
         taken.append(recipe.batch_size)
-        while len(taken) == 1 and len(estimator._wishes) < estimate.WAITING:
-            time.sleep(0.01)
+        started.set()
+        asked.wait(60)
         return estimate.Answer("ready", FOUND)
 
     monkeypatch.setattr(estimator, "_measure", slow)
-    for size in range(1, 10):
+    estimator.ask(short(batch_size=1))
+    assert started.wait(60)
+    for size in range(2, 10):
         estimator.ask(short(batch_size=size))
-    estimator.close()
-    assert len(taken) <= estimate.WAITING + 1
-    assert taken[1:] == sorted(taken[1:], reverse=True)  # the last wish first
+    worker = estimator._worker
+    assert worker is not None
+    asked.set()
+    worker.join(60)
+    assert taken == [1, 9, 8, 7, 6]  # the last wish first
 
 
 def test_the_command_prints_what_was_measured(
