@@ -41,7 +41,9 @@ class Progress(_Event):
 
     kind: Literal["progress"] = "progress"
     losses: dict[str, float]
-    signals: dict[str, float] = Field(description="D on real and fake, its accuracies, gradient norms")
+    signals: dict[str, float] = Field(
+        description="D on real and fake, its accuracies, gradient norms (of every fourth step)"
+    )
     samples: dict[str, float] = Field(default_factory=dict, description="generated pictures beside real ones")
     images_per_second: float
     seconds: float = Field(description="of training so far, over all resumes")

@@ -352,6 +352,7 @@ class _Run:
         return dict(zip(self.sums, self.team.mean(values).unbind(), strict=True))
 
     def _shipped(self) -> nn.Module:
+        self.trainer.check_finite()
         return self.trainer.shipped.eval()
 
     def _sample(self) -> events.Event | None:
