@@ -32,7 +32,7 @@ def _loop() -> Iterator[Row]:
 
 
 def loop_ratio(recipe: Recipe, rounds: int = 31, seconds: float = 1.0) -> float:
-    """The median ratio of many short turns, one after the other, so that a slow spell of the machine meets both sides."""
+    """The median ratio of many short turns, so that a slow spell of the machine meets both sides."""
     import torch
 
     from gandemo.data import datasets

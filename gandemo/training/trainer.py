@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -20,7 +20,6 @@ from gandemo.tasks import Batch, Pictures, task_of
 from gandemo.training import losses
 from gandemo.training.distributed import ALONE, Part, Team
 from gandemo.training.shared_norm import share_batch_norm
-
 
 # The norm of all gradients costs a small network 4 % of its step; a weight that it would have saved from becoming no
 # number shows in the next step's loss, and before anything is saved.
@@ -391,9 +390,10 @@ class Trainer:
 
 
 @torch.no_grad()
-def _total_norm(tensors: Sequence[Tensor]) -> Tensor:
+def _total_norm(tensors: list[Tensor]) -> Tensor:
     """The 2-norm of all of them together, a scalar; not finite where one of them is not."""
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
+    return norm
 
 
 @contextmanager
