@@ -1,13 +1,21 @@
-"""Holes filled from their rims, smoothly: where a network that paints them begins."""
+"""Holes filled from their rims, smoothly or along a direction: what a network that paints them begins with."""
 
 from __future__ import annotations
 
+import math
+from functools import cache
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from gandemo.nets.layers import LUMA
 
 LEVELS = 4  # halvings; pictures are multiples of 2 ** LEVELS
+REACH = 12  # pixels along a direction; farther in, only the smooth fill goes
 _LITTLE = 1e-4  # so that nothing is divided by 0
+_WIDTH = 0.7  # pixels, σ across a direction
+_DECAY = 2.5  # power of the distance with which a known pixel loses weight
 
 
 def pull_push(pictures: Tensor, lost: Tensor) -> Tensor:
@@ -36,3 +44,64 @@ def pull_push(pictures: Tensor, lost: Tensor) -> Tensor:
         filled = filled + sure * (total / (share + _LITTLE) - filled)
     filled = F.interpolate(filled, scale_factor=2.0, mode="bilinear", align_corners=False)
     return pictures + lost * filled
+
+
+class DirectionalFill(nn.Module):
+    """What holes would hold if their rims went on along each of several directions.
+
+    A network that sees the candidates has to find out which way the edges run, not how to draw a line: so does the
+    classical transport along isophotes (Bertalmío et al. 2000) with the directions that it measures.
+    """
+
+    filters: Tensor
+
+    def __init__(self, directions: int) -> None:
+        """Lay out the filters, the first along the rows, the others at equal angles from it."""
+        super().__init__()
+        # fixed, so that they need no place in the file of the weights
+        self.register_buffer("filters", _along(directions).clone(), persistent=False)
+
+    def forward(self, pictures: Tensor, lost: Tensor, filled: Tensor) -> list[Tensor]:
+        """The changes to a smooth fill, for each channel.
+
+        Args:
+            pictures: [N, 3, H, W], 0 where `lost` is 1.
+            lost: [N, 1, H, W], 0 or 1.
+            filled: [N, 3, H, W], the smooth fill; it stays where nothing is known in a direction.
+
+        Returns:
+            float32 [N, directions, H, W] for each of red, green and blue.
+        """
+        if torch.is_autocast_enabled(pictures.device.type):
+            with torch.autocast(pictures.device.type, enabled=False):  # quotients of small sums need all their digits
+                return self._changes(pictures.float(), lost.float(), filled.float())
+        return self._changes(pictures, lost, filled)
+
+    def _changes(self, pictures: Tensor, lost: Tensor, filled: Tensor) -> list[Tensor]:
+        known = F.conv2d(1.0 - lost, self.filters, padding=REACH)
+        sure = known / (known + 0.01)  # of weights that sum up to 1
+        return [
+            sure * (F.conv2d(pictures[:, i : i + 1], self.filters, padding=REACH) / (known + _LITTLE))
+            - sure * filled[:, i : i + 1]
+            for i in range(3)
+        ]
+
+    def seen(self, changes: list[Tensor]) -> Tensor:
+        """The changes to the luma: [N, directions, H, W]."""
+        red, green, blue = changes
+        luma: Tensor = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+        return luma
+
+
+@cache
+def _along(directions: int) -> Tensor:
+    """Narrow lobes to both sides, of sum 1: [directions, 1, 2 · REACH + 1, 2 · REACH + 1]."""
+    y, x = torch.meshgrid(*[torch.arange(-REACH, REACH + 1, dtype=torch.float64)] * 2, indexing="ij")
+    kernels = []
+    for index in range(directions):
+        angle = math.pi * index / directions
+        across = y * math.cos(angle) - x * math.sin(angle)
+        distance = (x.square() + y.square() + 1.0).sqrt()
+        kernel = torch.exp(-across.square() / (2 * _WIDTH**2)) / distance**_DECAY
+        kernels.append(kernel / kernel.sum())
+    return torch.stack(kernels)[:, None].float()

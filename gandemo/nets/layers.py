@@ -23,6 +23,8 @@ INITIALISERS: dict[str, Initialiser] = {
     "orthogonal": nn.init.orthogonal_,
 }
 
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
+
 
 def initialise(module: nn.Module, name: str) -> None:
     """Draws all weights of linear and convolution layers anew and sets their biases to zero.

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gandemo.errors import RecipeError
-from gandemo.nets.filling import LEVELS, pull_push
+from gandemo.nets.filling import LEVELS, DirectionalFill, pull_push
 from gandemo.nets.layers import initialise
 from gandemo.nets.wiener import WienerBank
 
@@ -36,6 +36,7 @@ class UNet(nn.Module):
         residual: str = "none",
         wiener: Sequence[Sequence[float]] = (),
         fill: bool = False,
+        directions: int = 0,
         slope: float = 0.2,
         init: str = "he-uniform",
     ) -> None:
@@ -52,6 +53,8 @@ class UNet(nn.Module):
         wiener: σ and noise of each filter of a `WienerBank`. The network sees what they would change, and says at each
             pixel in which shares they do. Only with residual "add", on pictures of three channels.
         fill: with residual "masked": the holes are filled smoothly from their rims before the network sees them.
+        directions: with `fill`: of a `DirectionalFill`; the network says at each pixel in which shares they, and the
+            smooth fill, are taken.
         slope: of LeakyReLU.
         init: name of the initialiser.
         """
@@ -66,10 +69,14 @@ class UNet(nn.Module):
             raise ValueError(f"wiener needs residual 'add' and 3 channels, not {residual!r}, {inputs} and {outputs}")
         if fill and (residual != "masked" or len(channels) <= LEVELS):
             raise ValueError(f"fill needs residual 'masked' and more than {LEVELS} channels")
+        if directions < 0 or (directions and (not fill or inputs != 4 or outputs != 3)):
+            raise ValueError(f"directions, from 0, need fill, 4 inputs and 3 outputs, not {inputs} and {outputs}")
         self.outputs, self.residual, self.fill = outputs, residual, fill
         self.wiener = WienerBank(wiener) if wiener else None
+        self.directions = DirectionalFill(directions) if directions else None
+        candidates = len(wiener) + directions
         self.multiple = 2 ** (len(channels) - 1)
-        self.stem = nn.Sequential(nn.Conv2d(inputs + len(wiener), channels[0], 3, padding=1), nn.LeakyReLU(slope))
+        self.stem = nn.Sequential(nn.Conv2d(inputs + candidates, channels[0], 3, padding=1), nn.LeakyReLU(slope))
         self.down = nn.ModuleList(
             _layer(nn.Conv2d(fine, coarse, 4, stride=2, padding=1, bias=not batch_norm), batch_norm, slope)
             for fine, coarse in pairwise(channels)
@@ -84,7 +91,7 @@ class UNet(nn.Module):
             _layer(nn.Conv2d(2 * fine, fine, 3, padding=1, bias=not batch_norm), batch_norm, slope)
             for fine, _ in pairwise(channels)
         )
-        self.last = nn.Conv2d(channels[0], outputs + len(wiener), 3, padding=1)
+        self.last = nn.Conv2d(channels[0], outputs + candidates, 3, padding=1)
         initialise(self, init)
         nn.init.zeros_(self.last.weight)  # at first nothing: the input as it is, or no colour
         if wiener and self.last.bias is not None:
@@ -92,14 +99,19 @@ class UNet(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """pictures: [N, inputs, H, W] in [-1, 1]; returns [N, outputs, H, W], within [-1, 1] unless residual."""
+        changes = None
         if self.fill:
-            filled = pull_push(pictures[:, : self.outputs], pictures[:, -1:])
-            pictures = torch.cat([filled, pictures[:, -1:]], 1)
-        changes = None if self.wiener is None else self.wiener(pictures)
-        if self.wiener is not None and changes is not None:
+            known, lost = pictures[:, : self.outputs], pictures[:, -1:]
+            filled = pull_push(known, lost)
+            pictures = torch.cat([filled, lost], 1)
+            if self.directions is not None:
+                changes = self.directions(known, lost, filled)
+        x = pictures
+        if self.wiener is not None:
+            changes = self.wiener(pictures)
             x = torch.cat([pictures, self.wiener.seen(changes)], 1)
-        else:
-            x = pictures
+        elif self.directions is not None and changes is not None:
+            x = torch.cat([pictures, self.directions.seen(changes)], 1)
         x = self.blocks[0](self.stem(x.contiguous(memory_format=torch.channels_last)))
         finer = []
         for down, block in zip(self.down, list(self.blocks)[1:], strict=True):
@@ -119,7 +131,7 @@ class UNet(nn.Module):
 
 
 def _mixed(changes: Sequence[Tensor], logits: Tensor) -> Tensor:
-    """Each filter's change in its share, to each channel: [N, 3, H, W]; what is left over of 1 changes nothing."""
+    """Each candidate's change in its share, to each channel: [N, 3, H, W]; what is left over of 1 changes nothing."""
     shares = torch.softmax(torch.cat([torch.zeros_like(logits[:, :1]), logits], 1), 1)[:, 1:]
     return torch.cat([(shares * change).sum(1, keepdim=True) for change in changes], 1)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gandemo.nets.layers import LUMA
+
 REACH = 8  # pixels to each side; 12 gain nothing at a blur of σ 2
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
 _PERIOD = 256  # pixels of the grid on which a filter is designed; far more than it reaches
 _FLOOR = 0.02  # radians a pixel: below it, photos have no more power than there
 
@@ -44,9 +46,6 @@ class WienerBank(nn.Module):
         self.register_buffer("filters", kernels[:, None], persistent=False)
         self.register_buffer("gains", kernels.square().sum((1, 2)).sqrt().view(1, -1, 1, 1), persistent=False)
 
-    def __len__(self) -> int:
-        return len(self.filters)
-
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """The changes to each channel.
 
@@ -73,6 +72,7 @@ class WienerBank(nn.Module):
         return luma
 
 
+@cache
 def wiener_filter(sigma: float, noise: float) -> Tensor:
     """The filter of (2 · REACH + 1)² taps that comes nearest to the picture before a Gaussian blur and white noise.
 
