@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from gandemo import bench, checkpoint
 from gandemo.bench import digits as rows
 from gandemo.bench import photos as photo_rows
+from gandemo.bench.row import Bench, Row
+from gandemo.commands import measuring
+from gandemo.errors import RequestError
 from gandemo.nets import build_generator
 from gandemo.recipes import RECIPES
 from gandemo.tasks import digits
@@ -56,3 +60,22 @@ def test_a_photo_is_measured_in_a_process_of_its_own(home: Path) -> None:
 def test_every_row_says_what_it_measures() -> None:
     assert set(bench.BENCHES) >= {"loop", "generate", "start", "quick-digits", "colorize", "enhance", "waiting"}
     assert all(entry.title for entry in bench.BENCHES.values())
+
+
+def test_a_part_of_a_row_is_measured_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def run(parts: tuple[str, ...]) -> Iterator[Row]:
+        asked.append(parts)
+        yield {"what": "figs", "value": 1.0, "unit": "", "bound": None}
+
+    monkeypatch.setitem(bench.BENCHES, "fruit", Bench("fruit", lambda: run(()), ("figs", "plums"), run))
+    measuring.bench(["fruit"], only=["plums"])
+    measuring.bench(["fruit"])
+    assert asked == [("plums",), ()]
+    for named, only in ((["fruit"], ["pears"]), (["loop"], ["figs"]), (None, ["figs"]), (["fruit", "loop"], ["figs"])):
+        with pytest.raises(RequestError, match=r"figs|fruit|doctor"):
+            measuring.bench(named, only=only)
+    capsys.readouterr()
+    measuring.bench(list_rows=True)
+    assert "--only 'forty digits'" in capsys.readouterr().out

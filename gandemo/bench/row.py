@@ -16,7 +16,11 @@ class Bench:
     Attributes:
         title: what is measured.
         run: measures; yields {"what", "value", "unit", "bound"}.
+        parts: of one that has many, by name: what of it can be measured alone.
+        run_parts: measures those alone.
     """
 
     title: str
     run: Callable[[], Iterator[Row]]
+    parts: tuple[str, ...] = ()
+    run_parts: Callable[[tuple[str, ...]], Iterator[Row]] | None = None

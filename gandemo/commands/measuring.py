@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
+import shlex
+import signal
 import sys
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ import typer
 
 from gandemo.commands.options import (
     Json,
+    Leash,
     Settings,
     Threads,
     chosen_recipe,
@@ -109,14 +110,16 @@ def estimate(
     data: Annotated[str | None, typer.Option(help="Another data set, by name.")] = None,
     settings: Settings = None,
     threads: Threads = None,
-    nice: Annotated[int, typer.Option(hidden=True, help="How far the priority is lowered.")] = 0,
+    leash: Leash = None,
     as_json: Json = False,
 ) -> None:
     """Say how long a training will take and what memory and disk, from a few measured steps."""
+    if leash is not None:  # nobody waits for the figures of a server that has gone
+        from gandemo.training import process
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
+        process.leash(leash, process.end)
     chosen = chosen_recipe(recipe, data, settings)
-    if nice and hasattr(os, "nice"):
-        with suppress(OSError):
-            os.nice(nice)
     import torch
 
     from gandemo.training import estimate as estimates
@@ -141,6 +144,9 @@ def span(seconds: float) -> str:
 
 def bench(
     rows: Annotated[list[str] | None, typer.Argument(help="Which rows; none: all. --list names them.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Of a row of many cases, those alone; --list names them.")
+    ] = None,
     as_json: Json = False,
     list_rows: Annotated[bool, typer.Option("--list", help="Name the rows and end.")] = False,
 ) -> None:
@@ -150,20 +156,38 @@ def bench(
     if list_rows:
         for name, entry in BENCHES.items():
             print(f"{name:<18}{entry.title}")
+            for part in entry.parts:
+                print(f"{'':<18}  --only {shlex.quote(part)}")
         return
     unknown = [name for name in rows or [] if name not in BENCHES]
     if unknown:
         raise RequestError(f"there is no bench row {unknown[0]!r}; valid: {', '.join(BENCHES)}")
+    parts = _parts(rows, only)
     results = []
     for name in rows or BENCHES:
         entry = BENCHES[name]
-        for result in entry.run():
+        for result in entry.run_parts(parts) if parts and entry.run_parts else entry.run():
             results.append({"row": name, **result})
             if not as_json:
                 bound = "" if result.get("bound") is None else f"  (bound {result['bound']})"
                 print(f"{name:<14}{result['what']:<64}{result['value']:>10.4g} {result['unit']}{bound}", flush=True)
     if as_json:
         print(json.dumps(results, indent=2))
+
+
+def _parts(rows: list[str] | None, only: list[str] | None) -> tuple[str, ...]:
+    """What of the one row that was named is to be measured; nothing: all of it."""
+    from gandemo.bench import BENCHES
+
+    if not only:
+        return ()
+    if not rows or len(rows) != 1 or not BENCHES[rows[0]].parts:
+        with_parts = ", ".join(name for name, entry in BENCHES.items() if entry.parts)
+        raise RequestError(f"--only picks from one row that has parts; name it: {with_parts}")
+    known = BENCHES[rows[0]].parts
+    if unknown := [part for part in only if part not in known]:
+        raise RequestError(f"{rows[0]} has no part {unknown[0]!r}; valid: {'; '.join(known)}")
+    return tuple(only)
 
 
 def check_name(name: str | None) -> None:
