@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -269,13 +270,15 @@ class Estimator:
         with tempfile.TemporaryDirectory(prefix="gandemo-estimate-") as folder:
             file = Path(folder) / "recipe.json"
             file.write_text(recipe.to_json(), encoding="utf-8")
+            # its standard input is the child's leash: it ends when this process does, however that comes about
+            end, held = os.pipe()
             try:
                 with self._lock:
                     if self._closed:
                         return Answer("failed", why="the server is about to end")
                     child = self._child = subprocess.Popen(
-                        [*self.command, "estimate", str(file), "--json", "--nice", str(self.niceness)],
-                        stdin=subprocess.DEVNULL,
+                        [*self.command, "estimate", str(file), "--json", "--leash", str(self.niceness)],
+                        stdin=end,
                         stdout=subprocess.PIPE,
                         stderr=subprocess.PIPE,
                         env=self.environment,
@@ -289,6 +292,9 @@ class Estimator:
                 return Answer("failed", why=f"a few steps took longer than {PATIENCE:.0f} s")
             except OSError as error:
                 return Answer("failed", why=f"no process could be started: {error.strerror}")
+            finally:
+                os.close(end)
+                os.close(held)
         with suppress(ValueError, TypeError, KeyError):
             found = Estimate(**json.loads(told))
             start = max(0.0, time.monotonic() - began - found.measuring)

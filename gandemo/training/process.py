@@ -9,6 +9,7 @@ Nothing here loads torch: a child claims its run before it takes the seconds tha
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import signal
@@ -181,8 +182,12 @@ def kill(folder: Path) -> bool:
     return False
 
 
-def leash(niceness: int = 10) -> Callable[[], bool]:
+def leash(niceness: int = 10, then: Callable[[], None] | None = None) -> Callable[[], bool]:
     """Ties this process to the one that started it: a line `stop` on standard input, or its end, mean stop.
+
+    Args:
+        niceness: how far its priority is lowered.
+        then: called, in a thread of its own, when it is asked to stop.
 
     Returns:
         Whether it was asked to stop.
@@ -199,12 +204,25 @@ def leash(niceness: int = 10) -> Callable[[], bool]:
                     break
                 text = (text + more)[-4096:]
         asked.set()
+        if then is not None:
+            then()
 
     if hasattr(os, "nice"):
         with suppress(OSError):
             os.nice(niceness)
     threading.Thread(target=listen, name="leash", daemon=True).start()
     return asked.is_set
+
+
+def end(grace: float = 10.0) -> None:
+    """Ends this process from a thread: as Ctrl-C would, and by force where that has not ended it after a while.
+
+    Args:
+        grace: seconds that it has to tidy up.
+    """
+    _thread.interrupt_main()
+    time.sleep(grace)
+    os._exit(1)
 
 
 def several() -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from gandemo.training import estimate, state
 from gandemo.training.manager import child_environment
 from tests import tiny
 
+ROOT = Path(__file__).resolve().parents[2]
 FOUND = estimate.Estimate(
     step=0.5,
     sheet=2.0,
@@ -132,6 +135,73 @@ def test_only_the_last_few_wishes_wait(estimator: estimate.Estimator, monkeypatc
     asked.set()
     worker.join(60)
     assert taken == [1, 9, 8, 7, 6]  # the last wish first
+
+
+# a child that measures for ever, and one that tells when its leash is let go
+FOREVER = """
+import sys, time
+from gandemo.commands import measuring
+from gandemo.training import process
+process.end.__defaults__ = (float(sys.argv[1]),)
+def look(*_):
+    print("looking", flush=True)
+    while True:
+        try:
+            time.sleep(0.01)
+        except KeyboardInterrupt:
+            if sys.argv[2] == "polite":
+                raise
+measuring.chosen_recipe = look
+measuring.estimate("vanilla", leash=0)
+"""
+WATCHER = """
+import sys
+from pathlib import Path
+here = Path(sys.argv[0]).parent
+(here / "began").touch()
+sys.stdin.read()
+(here / "ended").touch()
+"""
+SERVER = """
+import os, sys, threading
+from gandemo.recipes import RECIPES
+from gandemo.training.estimate import Estimator
+made = Estimator((sys.executable, sys.argv[1]), os.environ, niceness=0)
+made.ask(RECIPES["vanilla"])
+threading.Event().wait()
+"""
+
+
+def child(code: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=ROOT, **options)
+
+
+@pytest.mark.parametrize(("grace", "manners"), [("600", "polite"), ("0", "deaf")])
+def test_who_measures_ends_with_who_has_asked(grace: str, manners: str) -> None:
+    with child(FOREVER, grace, manners, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as one:
+        assert one.stdin is not None
+        assert one.stdout is not None
+        assert one.stdout.readline().strip() == b"looking"
+        one.stdin.close()  # as when the other side is killed
+        assert one.wait(300) != 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_server_that_is_killed_leaves_nobody_measuring(tmp_path: Path, home: Path) -> None:
+    watcher = tmp_path / "watcher.py"
+    watcher.write_text(WATCHER)
+    with child(SERVER, str(watcher), env={**os.environ, "TMPDIR": str(tmp_path)}) as server:
+        wait_for(tmp_path / "began")
+        assert not (tmp_path / "ended").exists()  # it is held as long as the server lives
+        server.kill()
+    wait_for(tmp_path / "ended")
+
+
+def wait_for(file: Path) -> None:
+    deadline = time.monotonic() + 300
+    while not file.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_the_command_prints_what_was_measured(
