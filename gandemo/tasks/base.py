@@ -1,8 +1,8 @@
-"""What a task must tell the loop. The loop never asks which task it runs."""
+"""What a task must tell the loop, which never asks which task it runs; what every task checks of a recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from gandemo.errors import RecipeError
 from gandemo.recipe import Recipe
 
 
@@ -99,3 +100,28 @@ class Sampler(Task, Protocol):
         seed: int = 1,
     ) -> dict[str, Any]:
         """The full measurement of a finished checkpoint on test pictures, from `count` samples."""
+
+
+def options(recipe: Recipe, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The task's own settings: those of the recipe over the defaults.
+
+    Raises:
+        RecipeError: one is unknown.
+    """
+    for key in recipe.options:
+        if key not in known:
+            raise RecipeError(f"options has no key {key!r} for {recipe.task}; valid: {', '.join(known) or 'none'}")
+    return {**known, **recipe.options}
+
+
+def terms(recipe: Recipe, known: Collection[str]) -> tuple[str, ...]:
+    """The supervised terms that the recipe weighs.
+
+    Raises:
+        RecipeError: one is unknown.
+    """
+    for name in recipe.loss.weights:
+        if name not in known:
+            valid = ", ".join(known) or "none"
+            raise RecipeError(f"loss.weights has no term {name!r} for {recipe.task}; valid: {valid}")
+    return tuple(name for name, weight in recipe.loss.weights.items() if weight)

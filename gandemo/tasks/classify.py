@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gandemo.data import images as im
 from gandemo.errors import RecipeError
 from gandemo.recipe import Recipe
-from gandemo.tasks.base import Batch, Pictures
+from gandemo.tasks.base import Batch, Pictures, options, terms
 
 
 class Classify:
@@ -30,11 +30,8 @@ class Classify:
         Raises:
             RecipeError: the recipe asks for something that this task does not know.
         """
-        for name in recipe.loss.weights:
-            if name != "cross_entropy":
-                raise RecipeError(f"loss.weights has no term {name!r} for classify; valid: cross_entropy")
-        if recipe.options:
-            raise RecipeError(f"options has no key {next(iter(recipe.options))!r} for classify; valid: none")
+        options(recipe, {})
+        terms(recipe, ("cross_entropy",))
         pictures = im.to_signed(images)
         for name in recipe.augment:
             if name not in AUGMENTATIONS:

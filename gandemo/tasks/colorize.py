@@ -14,7 +14,7 @@ from gandemo.errors import RecipeError
 from gandemo.metrics import ab_error, colourfulness
 from gandemo.recipe import Recipe
 from gandemo.tasks import pairs
-from gandemo.tasks.base import Batch, Pictures
+from gandemo.tasks.base import Batch, Pictures, options, terms
 
 OPTIONS: dict[str, Any] = {
     # "ab": chroma in Lab, with lightness as the condition; "rgb": a whole picture from grey, as the article has it
@@ -43,9 +43,9 @@ class Colorize:
         chosen = _options(recipe)
         rgb = im.to_signed(pairs.squares(recipe, images, rng, least=chosen["least"])).to(labels.device)
         if chosen["predicts"] == "rgb":
-            return Batch(rgb, None, labels, pairs.terms(recipe, ("l1", "mse")))
+            return Batch(rgb, None, labels, terms(recipe, ("l1", "mse")))
         lightness, chroma = im.split_colour(rgb)
-        return Batch(chroma, lightness, labels, pairs.terms(recipe, TERMS))
+        return Batch(chroma, lightness, labels, terms(recipe, TERMS))
 
     def inputs(self, recipe: Recipe, batch: Batch, rng: torch.Generator) -> tuple[Tensor, ...]:
         """Lightness with a few points of the true colour, drawn anew at each call; or luma."""
@@ -184,7 +184,7 @@ TERMS: dict[str, pairs.Term] = {"l1": pairs.l1, "mse": pairs.mse, "rare": rare, 
 
 
 def _options(recipe: Recipe) -> dict[str, Any]:
-    chosen = pairs.options(recipe, OPTIONS)
+    chosen = options(recipe, OPTIONS)
     if chosen["predicts"] not in ("ab", "rgb"):
         raise RecipeError(f"options.predicts must be ab or rgb, got {chosen['predicts']!r}")
     if chosen["predicts"] == "rgb" and chosen["hints"]:

@@ -27,7 +27,7 @@ from gandemo.metrics import (
 from gandemo.nets import build_generator
 from gandemo.nets.classifier import Classifier
 from gandemo.recipe import Recipe
-from gandemo.tasks.base import Batch, Pictures
+from gandemo.tasks.base import Batch, Pictures, options
 
 SIZE = 28
 MAX_COUNT = 100_000
@@ -49,8 +49,7 @@ class Digits:
         for setting, given in (("augment", recipe.augment), ("loss.weights", recipe.loss.weights)):
             if given:
                 raise RecipeError(f"{setting} has no {next(iter(given))!r} for digits; valid: none, so leave it empty")
-        if recipe.options:
-            raise RecipeError(f"options has no key {next(iter(recipe.options))!r} for digits; valid: none")
+        options(recipe, {})
         real = im.pad_to(im.to_signed(images), recipe.image_size)
         return Batch(real, labels if recipe.classes else None, labels)
 

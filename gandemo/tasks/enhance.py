@@ -13,7 +13,7 @@ from gandemo.data import images as im
 from gandemo.data.degradations import YARDSTICKS, degrade
 from gandemo.recipe import Recipe
 from gandemo.tasks import pairs
-from gandemo.tasks.base import Batch, Pictures
+from gandemo.tasks.base import Batch, Pictures, options, terms
 
 OPTIONS: dict[str, Any] = {
     # decibels that all of the fine detail is worth when the best checkpoint is picked
@@ -32,11 +32,11 @@ class Enhance:
 
     def prepare(self, recipe: Recipe, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
         """uint8 [N, 3, S, S] to sharp squares [N, 3, size, size], given what is left of them after random harm."""
-        pairs.options(recipe, OPTIONS)
+        options(recipe, OPTIONS)
         sharp = pairs.squares(recipe, images, rng, favour_small=True)
         poor = torch.stack([degrade(picture, rng) for picture in sharp])
         real, condition = (im.to_signed(pixels).to(labels.device) for pixels in (sharp, poor))
-        return Batch(real, condition, labels, pairs.terms(recipe, TERMS))
+        return Batch(real, condition, labels, terms(recipe, TERMS))
 
     def inputs(self, recipe: Recipe, batch: Batch, rng: torch.Generator) -> tuple[Tensor, ...]:
         """The poor picture."""
@@ -61,7 +61,7 @@ class Enhance:
             figures[f"{kind}_gain"] = gains[-1]
         gain, share = sum(gains) / len(gains), sum(shares) / len(shares)
         figures |= {"gain": gain, "detail_ratio": share}
-        figures["balance"] = pairs.balance(gain, share, pairs.options(recipe, OPTIONS)["liveliness"])
+        figures["balance"] = pairs.balance(gain, share, options(recipe, OPTIONS)["liveliness"])
         return figures
 
     def sheet(self, recipe: Recipe, generator: nn.Module, held_out: Pictures) -> Image.Image:

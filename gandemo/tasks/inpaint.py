@@ -14,7 +14,7 @@ from gandemo.data.degradations import MASKS, some_mask
 from gandemo.metrics import BEST
 from gandemo.recipe import Recipe
 from gandemo.tasks import pairs
-from gandemo.tasks.base import Batch, Pictures
+from gandemo.tasks.base import Batch, Pictures, options, terms
 
 OPTIONS: dict[str, Any] = {
     # decibels that all of the fine detail in the holes is worth when the best checkpoint is picked
@@ -33,11 +33,11 @@ class Inpaint:
 
     def prepare(self, recipe: Recipe, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
         """uint8 [N, 3, S, S] to whole squares [N, 3, size, size], given them with holes, and the mask of the holes."""
-        pairs.options(recipe, OPTIONS)
+        options(recipe, OPTIONS)
         whole = pairs.squares(recipe, images, rng)
         masks = torch.stack([some_mask(recipe.image_size, recipe.image_size, rng) for _ in whole])
         real, condition = im.to_signed(whole).to(labels.device), with_holes(whole, masks).to(labels.device)
-        return Batch(real, condition, labels, pairs.terms(recipe, TERMS))
+        return Batch(real, condition, labels, terms(recipe, TERMS))
 
     def inputs(self, recipe: Recipe, batch: Batch, rng: torch.Generator) -> tuple[Tensor, ...]:
         """The picture with holes, and the mask."""
@@ -65,7 +65,7 @@ class Inpaint:
             figures |= {f"{kind}_hole_psnr": found, f"{kind}_gain": gains[-1]}
         gain, share = sum(gains) / len(gains), sum(shares) / len(shares)
         figures |= {"gain": gain, "detail_ratio": share}
-        figures["balance"] = pairs.balance(gain, share, pairs.options(recipe, OPTIONS)["liveliness"])
+        figures["balance"] = pairs.balance(gain, share, options(recipe, OPTIONS)["liveliness"])
         return figures
 
     def sheet(self, recipe: Recipe, generator: nn.Module, held_out: Pictures) -> Image.Image:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -20,30 +19,6 @@ BATCH = 16  # photos that go through a network at once when it is measured
 SHEET = (10, 128)  # photos on a contact sheet, and their side
 
 Term = Callable[[Tensor, Tensor], Tensor]
-
-
-def options(recipe: Recipe, known: Mapping[str, Any]) -> dict[str, Any]:
-    """The task's own settings: those of the recipe over the defaults.
-
-    Raises:
-        RecipeError: one is unknown.
-    """
-    for key in recipe.options:
-        if key not in known:
-            raise RecipeError(f"options has no key {key!r} for {recipe.task}; valid: {', '.join(known)}")
-    return {**known, **recipe.options}
-
-
-def terms(recipe: Recipe, known: Collection[str]) -> tuple[str, ...]:
-    """The supervised terms that the recipe weighs.
-
-    Raises:
-        RecipeError: one is unknown.
-    """
-    for name in recipe.loss.weights:
-        if name not in known:
-            raise RecipeError(f"loss.weights has no term {name!r} for {recipe.task}; valid: {', '.join(known)}")
-    return tuple(name for name, weight in recipe.loss.weights.items() if weight)
 
 
 def squares(

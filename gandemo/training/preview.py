@@ -11,7 +11,7 @@ from torch import Tensor
 from gandemo.data import datasets
 from gandemo.data import images as im
 from gandemo.recipe import Recipe
-from gandemo.tasks import Batch, task_of
+from gandemo.tasks import Batch, pairs, task_of
 
 COUNT = 8  # photos shown
 DIGITS = 80
@@ -59,9 +59,7 @@ def preview(recipe: Recipe, data: str, *, seed: int = 0) -> Image.Image:
     chosen = torch.randperm(len(pictures), generator=rng)[:COUNT]
     images, labels = pictures.take(chosen, rng)
     given, wanted = PAIRS[recipe.task](task_of(recipe.task).prepare(recipe, images, labels, rng))
-    stages = [im.to_pixels(_scaled(each)) for each in (given, wanted)]
-    sheet = torch.stack(stages, dim=1).flatten(0, 1).permute(0, 2, 3, 1).contiguous().numpy()
-    return im.grid(sheet, columns=4, background=255)
+    return pairs.contact_sheet(*(im.to_pixels(pairs.resize(each.float(), SIDE)) for each in (given, wanted)))
 
 
 def _of_classes(images: Tensor, labels: Tensor, rng: torch.Generator) -> Image.Image:
@@ -74,7 +72,3 @@ def _of_classes(images: Tensor, labels: Tensor, rng: torch.Generator) -> Image.I
         drawn.append(places[torch.randint(len(places), (rows,), generator=rng)])
     order = torch.stack(drawn, dim=1).flatten()
     return im.grid(images[order][:, 0].contiguous().numpy(), columns=len(classes))
-
-
-def _scaled(pictures: Tensor) -> Tensor:
-    return torch.nn.functional.interpolate(pictures.float(), (SIDE, SIDE), mode="bilinear", antialias=True)

@@ -24,6 +24,7 @@ from gandemo.errors import RequestError
 from gandemo.pipeline import Pipeline
 from gandemo.recipe import Recipe
 from gandemo.tasks import colorize, digits, inpaint, pairs
+from gandemo.tasks.base import options
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -110,7 +111,7 @@ def describe(pipeline: Pipeline, interface: Interface) -> dict[str, Any]:
         "class_names": list(pipeline.class_names),
         "latent": recipe.latent,
         "size": interface.size,
-        "predicts": pairs.options(recipe, colorize.OPTIONS)["predicts"] if recipe.task == "colorize" else None,
+        "predicts": options(recipe, colorize.OPTIONS)["predicts"] if recipe.task == "colorize" else None,
         "signatures": interface.signatures,
         "inputs": {name: asdict(value) for name, value in interface.inputs.items()},
         "outputs": {name: asdict(value) for name, value in interface.outputs.items()},
@@ -178,7 +179,7 @@ def _classify(pipeline: Pipeline, size: int | None) -> Interface:
 def _colorize(pipeline: Pipeline, size: int | None) -> Interface:
     recipe = pipeline.recipe
     side = _side(pipeline, size or recipe.image_size)
-    settings = pairs.options(recipe, colorize.OPTIONS)
+    settings = options(recipe, colorize.OPTIONS)
     if settings["predicts"] == "rgb":
         inputs = {"grey": _picture(side, 1, "luma (BT.601) of the photo; -1 is black, 1 is white")}
         outputs = {"image": _picture(side, 3, "sRGB; only its chroma is used; clamp it", bounded=False)}
