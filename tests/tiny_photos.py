@@ -59,6 +59,8 @@ _SHORT = {
     "schedule.warmup": 0,
 }
 _UNET = {"generator.args.channels": [4, 6, 8], "generator.args.blocks": [0, 1, 1]}
+# holes are filled over four halvings before the network sees them
+_FILLED = {"generator.args.channels": [4, 4, 4, 6, 8], "generator.args.blocks": [0, 0, 0, 1, 1]}
 _PATCH = {"discriminator.args.channels": [4, 6, 8]}
 
 TINY: dict[str, Recipe] = {
@@ -76,8 +78,6 @@ TINY: dict[str, Recipe] = {
     ),
     "enhance-l1": RECIPES["enhance-l1"].with_settings({**_SHORT, **_UNET}),
     "enhance": RECIPES["enhance"].with_settings({**_SHORT, **_UNET, **_PATCH, "init": ""}),
-    # holes are filled over four halvings before the network sees them
-    "inpaint": RECIPES["inpaint"].with_settings(
-        {**_SHORT, **_PATCH, "generator.args.channels": [4, 4, 4, 6, 8], "generator.args.blocks": [0, 0, 0, 1, 1]}
-    ),
+    "inpaint-l1": RECIPES["inpaint-l1"].with_settings({**_SHORT, **_FILLED}),
+    "inpaint": RECIPES["inpaint"].with_settings({**_SHORT, **_PATCH, **_FILLED, "init": ""}),
 }

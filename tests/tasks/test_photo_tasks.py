@@ -158,8 +158,9 @@ def test_the_named_recipes_can_be_built(name: str) -> None:
             assert discriminator(output, *condition).ndim == 1
 
 
-def test_enhance_goes_on_from_enhance_l1() -> None:
-    first, second = RECIPES["enhance-l1"], RECIPES["enhance"]
+@pytest.mark.parametrize("name", ["enhance", "inpaint"])
+def test_the_game_goes_on_from_l1(name: str) -> None:
+    first, second = RECIPES[f"{name}-l1"], RECIPES[name]
     assert first.discriminator is None
     assert second.init == first.name
     assert second.patience > 0
