@@ -19,6 +19,7 @@ from gandemo.commands.options import (
     Threads,
     chosen_recipe,
     headline,
+    here,
     progress_bar,
     writing,
 )
@@ -53,7 +54,7 @@ def evaluate(
     samples: Annotated[
         int | None, typer.Option(min=1, max=100_000, help="Of a generator (10,000), or photos (all).")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="Another data set, by name or path.")] = None,
+    data: Annotated[str | None, typer.Option(help="Another data set: a name, a path or USER/NAME on the Hub.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="A picture to write: test photos in their stages.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -67,6 +68,7 @@ def evaluate(
         raise RequestError(f"--sheet must end in .png, .jpg or .webp, got {str(sheet)!r}")
     if source.recipe.task in SAMPLERS and samples is not None and samples < 100:
         raise RequestError(f"--samples must be at least 100 for {source.recipe.task}, got {samples}")
+    data = None if data is None else here(data)
     with progress_bar("measuring", "photos") as progress:
         found = measure(source, data=data, samples=samples, progress=progress)
     if as_json:
@@ -107,7 +109,7 @@ def _show(found: dict[str, Any]) -> None:
 
 def estimate(
     recipe: str,
-    data: Annotated[str | None, typer.Option(help="Another data set, by name.")] = None,
+    data: Annotated[str | None, typer.Option(help="Another data set: a name, a path or USER/NAME on the Hub.")] = None,
     settings: Settings = None,
     threads: Threads = None,
     leash: Leash = None,

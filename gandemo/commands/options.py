@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gandemo.errors import RequestError
+from gandemo.errors import HubError, RequestError
 from gandemo.recipe import Recipe, parse_settings
 from gandemo.recipes import RECIPES
 from gandemo.ship.photo_card import main_figures
@@ -41,8 +42,37 @@ def chosen_recipe(recipe: str, data: str | None, settings: list[str] | None) -> 
     if data is not None:
         from gandemo.data import datasets
 
-        chosen = datasets.fit(chosen, data)
+        chosen = datasets.fit(chosen, here(data))
     return chosen.with_settings(changed)
+
+
+def here(data: str) -> str:
+    """A data set's name, or the path of own pictures; what is neither may be on the Hub, and is fetched from there.
+
+    Raises:
+        HubError: it is not there either, or can't be had.
+    """
+    from gandemo.data import datasets
+
+    if data in datasets.DATASETS or data.startswith(datasets.CLASSES) or Path(data).exists():
+        return data
+    from gandemo.ship import hub
+    from gandemo.ship.hub.client import token_of
+    from gandemo.ship.hub.ids import looks_like_one
+
+    if not looks_like_one(data):
+        return data  # whoever reads it says what would do
+    source = hub.HubId.parse(data)
+    try:
+        with transfer_bar("fetching") as progress:
+            found = hub.pull_pictures(source, hub.Hub(token_of()), progress=progress)
+    except HubError as error:
+        raise HubError(f"there is no {data} on this machine, and the data sets of the Hub: {error}") from None
+    for name in found.left_out:
+        print(f"left out: {name} is too large for a picture", file=sys.stderr)
+    if found.cached:
+        print(f"the Hub can't be reached; training on what is here of {source}", file=sys.stderr)
+    return str(found.path)
 
 
 def headline(metrics: dict[str, Any]) -> str:
@@ -88,6 +118,25 @@ def progress_bar(title: str, unit: str) -> Iterator[Callable[[float, float], Non
             bar.update(line, completed=done, total=total, pace=f"{speed:.1f} {unit}/s" if speed else "")
 
         yield show
+
+
+@contextmanager
+def transfer_bar(verb: str) -> Iterator[Callable[[int, int], None]]:
+    """Bytes, speed and time left on a terminal; nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        line = bar.add_task(verb, total=None)
+        yield lambda done, total: bar.update(line, completed=done, total=total)
 
 
 @contextmanager

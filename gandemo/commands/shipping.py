@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gandemo.commands.options import transfer_bar
 from gandemo.errors import RequestError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def push(
         follow(runs.find_run(checkpoint), repo, asker, minutes=every, private=private, base=base)
         return
     source = checkpoints.resolve(checkpoint)
-    with _bar("sending") as progress:
+    with transfer_bar("sending") as progress:
         if space:
             pushed = push_space(source, repo, asker, private=private, message=message, progress=progress)
         else:
@@ -114,7 +115,7 @@ def pull(
     from gandemo.ship.hub.client import token_of
 
     source = hub.HubId.parse(repo)
-    with _bar("fetching") as progress:
+    with transfer_bar("fetching") as progress:
         pulled = hub.pull(source, hub.Hub(token_of(token_file), tell=_say), name=name, progress=progress)
     found, measured = pulled.checkpoint, headline(pulled.checkpoint.metrics)
     where = "from the cache, since the Hub can't be reached" if pulled.cached else f"commit {pulled.commit[:7]}"
@@ -160,22 +161,3 @@ def _say(sentence: str) -> None:
     """What goes on, to whoever watches; what was sent the bar tells."""
     if "trying again" in sentence and sys.stderr.isatty():
         print(sentence, file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _bar(verb: str) -> Iterator[Callable[[int, int], None]]:
-    """Bytes, speed and time left on a terminal; nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        line = bar.add_task(verb, total=None)
-        yield lambda done, total: bar.update(line, completed=done, total=total)

@@ -32,7 +32,10 @@ RunDir = Annotated[Path | None, typer.Option(help="Default: a new folder in runs
 def train(
     recipe: str,
     data: Annotated[
-        str | None, typer.Option(help="Another data set: a name, or your own pictures: a folder, a zip, a tar.")
+        str | None,
+        typer.Option(
+            help="Another data set: a name, or your own pictures: a folder, a zip, a tar, USER/NAME on the Hub."
+        ),
     ] = None,
     settings: Settings = None,
     init: Annotated[str | None, typer.Option(help="Start from this checkpoint's weights.")] = None,

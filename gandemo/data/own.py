@@ -133,6 +133,16 @@ def _remarks(
     return found
 
 
+def pulled_home() -> Path:
+    """The folder that pictures from the Hub lie in, a folder each."""
+    return data_home().absolute() / "hub"
+
+
+def kept_home() -> Path:
+    """The folder that archives lie in which somebody sent."""
+    return data_home().absolute() / "own"
+
+
 def keep(upload: Path, filename: str) -> Path:
     """Copies an archive that somebody sent to where its runs find it again; the same one is kept once.
 
@@ -149,7 +159,7 @@ def keep(upload: Path, filename: str) -> Path:
     ending = next((each for each in sorted(ARCHIVES, key=len, reverse=True) if filename.lower().endswith(each)), None)
     if ending is None:
         raise DataError(f"{shown(filename)} is no zip or tar; put the pictures into one")
-    home = data_home().absolute() / "own"
+    home = kept_home()
     temporary = home / f".{uuid.uuid4().hex}.tmp"
     digest = hashlib.sha256()
     try:

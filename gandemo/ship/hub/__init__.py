@@ -7,6 +7,7 @@ pushing    a checkpoint as a model repository, in one commit
 verify     what somebody else made, checked against its recipe before anything uses it
 origins    where a pulled checkpoint came from
 pulling    a checkpoint from a repository: bounded, verified, then in every list
+pictures   pictures to train on, from a data set's repository
 space      the whole app as a Space that starts with a checkpoint
 live       a run's best checkpoint, pushed every few minutes while it trains
 in_python  what `Pipeline.from_pretrained` and `Pipeline.push_to_hub` do
@@ -22,12 +23,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gandemo.ship.hub.client import Hub
     from gandemo.ship.hub.ids import HubId
+    from gandemo.ship.hub.pictures import Pictures, pull_pictures
     from gandemo.ship.hub.pulling import Pulled, fetch, pull, pull_listed
     from gandemo.ship.hub.pushing import Pushed, push
 
-__all__ = ["Hub", "HubId", "Pulled", "Pushed", "fetch", "pull", "pull_listed", "push"]
+__all__ = ["Hub", "HubId", "Pictures", "Pulled", "Pushed", "fetch", "pull", "pull_listed", "pull_pictures", "push"]
 
-_PLACES = {"Hub": "client", "HubId": "ids", "Pushed": "pushing", "push": "pushing"}
+_PLACES = {
+    "Hub": "client",
+    "HubId": "ids",
+    "Pictures": "pictures",
+    "Pushed": "pushing",
+    "pull_pictures": "pictures",
+    "push": "pushing",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -67,7 +67,7 @@ def fetch(source: HubId, hub: Hub, progress: Progress | None = None, bounds: Map
         CheckpointError: what is in it is no checkpoint, or not what its recipe says.
     """
     with hub.asking(str(source)):
-        commit = _commit_of(source, hub)
+        commit = commit_of(source, hub)
         kept = _from_cache(source, commit, hub) if hub.offline else {}
         may_rest = set(NEEDED) <= set(kept)
         try:
@@ -164,10 +164,12 @@ def _check_free(path: Path, source: HubId) -> None:
         )
 
 
-def _commit_of(source: HubId, hub: Hub) -> str:
+def commit_of(source: HubId, hub: Hub, repo_type: str | None = None) -> str:
     """The commit that the revision is now, or was when the Hub could be reached last: all files are of this one."""
     found = hub.patiently(
-        lambda: hub.api.resolve_revision(source.repo, revision=source.revision or None, cache_dir=hub.cache)
+        lambda: hub.api.resolve_revision(
+            source.repo, repo_type=repo_type, revision=source.revision or None, cache_dir=hub.cache
+        )
     )
     return found.resolved
 
@@ -199,26 +201,56 @@ def _download(
             if progress is not None:
                 progress(before + count, total)
 
-        get = partial(
-            hf_hub_download,
-            source.repo,
-            name,
-            revision=commit,
-            cache_dir=hub.cache,
-            endpoint=hub.api.endpoint,
-            token=hub.token or False,
-            library_name="gandemo",
-            tqdm_class=_counter(name, entry.size, hear),
-        )
-        files[name] = Path(hub.patiently(get))
-        if not _is_whole(files[name], entry):
-            files[name] = Path(hub.patiently(partial(get, force_download=True)))
-            if not _is_whole(files[name], entry):
-                raise HubError(f"{source}: {name} came damaged, twice; try again later")
+        files[name] = download_file(source, commit, entry, hub, hear)
         done += entry.size
     if progress is not None:
         progress(total, total)
     return files
+
+
+def download_file(
+    source: HubId,
+    commit: str,
+    entry: RepoFile,
+    hub: Hub,
+    hear: Callable[[int], Any],
+    *,
+    repo_type: str | None = None,
+    into: Path | None = None,
+) -> Path:
+    """One file of a repository, as large as was told and undamaged.
+
+    Args:
+        source: the repository.
+        commit: the state that is meant.
+        entry: what the Hub told of the file.
+        hub: who asks.
+        hear: hears how many bytes of it have come.
+        repo_type: as the library calls it; None: a model's.
+        into: a folder to put it in, below its name in the repository; None: the cache.
+
+    Raises:
+        HubError: it came damaged, twice, or larger than was told.
+    """
+    get = partial(
+        hf_hub_download,
+        source.repo,
+        entry.path,
+        repo_type=repo_type,
+        revision=commit,
+        cache_dir=hub.cache,
+        local_dir=into,
+        endpoint=hub.api.endpoint,
+        token=hub.token or False,
+        library_name="gandemo",
+        tqdm_class=_counter(entry.path, entry.size, hear),
+    )
+    file = Path(hub.patiently(get))
+    if not _is_whole(file, entry):
+        file = Path(hub.patiently(partial(get, force_download=True)))
+        if not _is_whole(file, entry):
+            raise HubError(f"{source}: {entry.path} came damaged, twice; try again later")
+    return file
 
 
 def _is_whole(file: Path, entry: RepoFile) -> bool:

@@ -1,0 +1,200 @@
+"""Pictures from a data set's repository, with the real client from a real server: what comes, and what never does."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gandemo.commands.options import chosen_recipe
+from gandemo.data import datasets, own
+from gandemo.errors import DataError, GanDemoError, HubError
+from gandemo.recipes import RECIPES
+from gandemo.ship.hub import Hub, HubId, pull_pictures
+from gandemo.ship.hub.pictures import Bounds
+from tests.ship.fake_hub import FakeHub, File
+
+REPO = HubId("ada/faces")
+
+
+def png(seed: int, side: int = 28, mode: str = "L") -> bytes:
+    shape = (side, side) if mode == "L" else (side, side, 3)
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def digits(count: int = 12) -> dict[str, bytes]:
+    """Pictures in class folders, a third of them held out."""
+    sides = ("train", "train", "test")
+    return {f"{sides[number % 3]}/{number % 2}/{number}.png": png(number) for number in range(count)}
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def laid(path: Path) -> set[str]:
+    return {each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_file()}
+
+
+def test_class_folders_come_as_they_are(server: FakeHub, who: Callable[..., Hub], home: Path) -> None:
+    server.plant(REPO.repo, {**digits(), "README.md": b"# faces", "load.py": b"raise SystemExit"}, kind="dataset")
+    heard: list[tuple[int, int]] = []
+    found = pull_pictures(REPO, who(""), progress=lambda done, total: heard.append((done, total)))
+    assert found.path == own.pulled_home() / f"ada--faces--{found.commit[:16]}"
+    assert found.commit == server.repo(REPO.repo, "dataset").refs["main"]
+    assert laid(found.path) == {*digits(), "origin.json"}
+    assert (found.path / "train/0/0.png").read_bytes() == png(0)
+    assert heard[-1][0] == heard[-1][1] == sum(map(len, digits().values()))
+    assert not server.asked("load.py")
+    report = own.check(str(found.path), RECIPES["digits"])
+    assert report.classes == {"0": 6, "1": 6}
+    assert report.splits["test"] == 4
+    # and again: nothing is fetched twice
+    asked = len(server.asked("/resolve/"))
+    assert pull_pictures(REPO, who("")).path == found.path
+    assert len(server.asked("/resolve/")) == asked
+    assert [path.name for path in own.pulled_home().iterdir()] == [found.path.name]
+
+
+def test_an_archive_and_its_csv(server: FakeHub, who: Callable[..., Hub], home: Path) -> None:
+    photos = {f"{number}.png": png(number, 40, "RGB") for number in range(9)}
+    table = "file,split\n" + "".join(f"{name},{'test' if name == '3.png' else 'train'}\n" for name in photos)
+    files = {"data/photos.zip": zipped(photos), "data/photos.csv": table.encode(), "preview.png": png(1)}
+    server.plant(REPO.repo, {**files, "other.csv": b"a,b\n"}, kind="dataset")
+    found = pull_pictures(REPO, who(""))
+    assert laid(found.path) == {"photos.zip", "photos.csv", "origin.json"}
+    report = own.check(str(found.path), RECIPES["colorize"])
+    assert (report.count, report.splits["test"]) == (9, 1)
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"README.md": b"# nothing"}, "holds no pictures"),
+        ({"data/train-00000.parquet": b"PAR1", "README.md": b"#"}, "Parquet files, which are not read here"),
+        ({"a.zip": zipped(digits()), "b.zip": zipped(digits())}, r"several archives \(a.zip, b.zip\)"),
+        ({"../../outside.png": png(1)}, "can't be kept here"),
+        ({"train/../../../x.png": png(1)}, "can't be kept here"),
+        ({"/etc/x.png": png(1)}, "can't be kept here"),
+        ({"a\\..\\x.png": png(1)}, "can't be kept here"),
+        ({f"{'n' * 300}.png": png(1)}, "can't be kept here"),
+        ({"a\nb.png": png(1)}, "can't be kept here"),
+        ({"huge.png": File(b"x", True, told=2**40)}, "huge.png is larger than"),
+        ({"huge.zip": File(b"x", True, told=2**40)}, "are fetched, so choose a smaller one"),
+        ({"below.png": File(b"x", True, told=-1), "below.zip": File(b"x", True, told=-1)}, "holds no pictures"),
+    ],
+)
+def test_what_never_comes(
+    server: FakeHub, who: Callable[..., Hub], home: Path, files: dict[str, bytes | File], says: str
+) -> None:
+    server.plant(REPO.repo, files, kind="dataset")
+    with pytest.raises(HubError, match=says) as raised:
+        pull_pictures(REPO, who(""))
+    assert str(raised.value).startswith("ada/faces")
+    assert "\n" not in str(raised.value)
+    assert not server.asked("/resolve/")
+    assert not list(own.pulled_home().glob("*"))
+    assert not list(home.rglob("*.png"))
+
+
+def test_bounds_of_a_visitor(server: FakeHub, who: Callable[..., Hub], home: Path) -> None:
+    server.plant(REPO.repo, digits(), kind="dataset")
+    for bounds, says in ((Bounds(files=5), "up to 5 are fetched"), (Bounds(size=100), "choose a smaller one")):
+        with pytest.raises(HubError, match=says):
+            pull_pictures(REPO, who(""), bounds=bounds)
+    assert not server.asked("/resolve/")
+
+
+def test_a_picture_too_large_is_left_out_and_told(server: FakeHub, who: Callable[..., Hub], home: Path) -> None:
+    server.plant(REPO.repo, {**digits(), "train/0/huge.png": File(b"x", True, told=2**40)}, kind="dataset")
+    found = pull_pictures(REPO, who(""))
+    assert found.left_out == ("train/0/huge.png",)
+    assert laid(found.path) == {*digits(), "origin.json"}
+
+
+def test_more_than_was_told_is_cut_off(server: FakeHub, who: Callable[..., Hub], home: Path) -> None:
+    server.plant(REPO.repo, {"a.png": File(b"x" * 500_000, True, told=10)}, kind="dataset")
+    with pytest.raises(GanDemoError):
+        pull_pictures(REPO, who(""))
+    assert not list(own.pulled_home().glob("*"))
+
+
+def test_who_may_see_it(server: FakeHub, who: Callable[..., Hub], home: Path) -> None:
+    server.plant(REPO.repo, digits(), kind="dataset", private=True)
+    for name in ("", "ben"):
+        with pytest.raises(HubError, match=r"there is no datasets/ada/faces on the Hub at .* may see"):
+            pull_pictures(REPO, who(name))
+    with pytest.raises(HubError, match="there is no datasets/ada/nothing"):
+        pull_pictures(HubId("ada/nothing"), who("ada"))
+    with pytest.raises(HubError, match="no such revision"):
+        pull_pictures(HubId("ada/faces", "v9"), who("ada"))
+    found = pull_pictures(REPO, who("ada"))
+    # that they are here now opens them to nobody else
+    with pytest.raises(HubError, match="there is no datasets/ada/faces"):
+        pull_pictures(REPO, who("ben"))
+    assert laid(found.path) == {*digits(), "origin.json"}
+
+
+def test_without_a_network(server: FakeHub, who: Callable[..., Hub], home: Path) -> None:
+    server.plant(REPO.repo, digits(), kind="dataset")
+    found = pull_pictures(REPO, who(""))
+    server.close()
+    again = pull_pictures(REPO, who(""))
+    assert (again.path, again.cached, again.commit) == (found.path, True, found.commit)
+    with pytest.raises(HubError, match="can't be reached"):
+        pull_pictures(REPO, who("", offline=False))  # somebody else's request is not served from the owner's disk
+    with pytest.raises(HubError, match="can't be reached"):
+        pull_pictures(HubId("ada/others"), who(""))
+
+
+def test_a_download_that_breaks_off_leaves_nothing(server: FakeHub, who: Callable[..., Hub], home: Path) -> None:
+    server.plant(REPO.repo, digits(), kind="dataset")
+    server.fail("/resolve/", 500, times=10_000)
+    with pytest.raises(HubError):
+        pull_pictures(REPO, who(""))
+    assert not list(own.pulled_home().glob("*"))
+    assert not list(own.pulled_home().glob(".*"))
+    server.faults.clear()
+    assert laid(pull_pictures(REPO, who("")).path) == {*digits(), "origin.json"}
+
+
+# --- the command line ---------------------------------------------------------------------------------------
+
+
+def test_data_names_a_repository(server: FakeHub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.plant(REPO.repo, digits(), kind="dataset", private=True)
+    monkeypatch.setenv("HF_TOKEN", "hf_ada")  # the owner's own command line asks in the owner's name
+    recipe = chosen_recipe("digits", REPO.repo, None)
+    assert recipe.dataset.startswith(f"{datasets.CLASSES}{own.pulled_home()}/ada--faces--")
+    assert recipe.classes == 2
+    assert len(datasets.load(recipe.dataset, "test")) == 4
+    assert json.loads((Path(recipe.dataset.removeprefix(datasets.CLASSES)) / "origin.json").read_text())["repo"] == (
+        "ada/faces"
+    )
+
+
+def test_what_is_here_is_not_looked_for_there(server: FakeHub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    for name, content in digits().items():
+        path = home / "ada" / "faces" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    assert chosen_recipe("digits", "ada/faces", None).dataset == f"{datasets.CLASSES}{home / 'ada' / 'faces'}"
+    assert chosen_recipe("digits", "fashion-mnist", None).dataset == "fashion-mnist"
+    with pytest.raises(DataError, match="there is no data set"):
+        chosen_recipe("digits", "no/such/folder", None)
+    assert not server.log
+    with pytest.raises(HubError, match="there is no ada/nobody on this machine, and the data sets of the Hub: there"):
+        chosen_recipe("digits", "ada/nobody", None)
