@@ -35,39 +35,63 @@ def enhance(
     """See `Pipeline.enhance`; `network` is the blend that its `crisp` asks for."""
     if not 0.0 <= strength <= 1.0:
         raise RequestError(f"the strength must be from 0 to 1, got {strength:g}")
-    photo = enlarged(photo, scale)
+    check_scale(photo, scale)
     if strength == 0.0:
-        return photo
+        return enlarged(photo, scale)
 
     def better(tile: Tensor) -> Tensor:
         poor = im.to_signed(tile)
         painted: Tensor = network(poor[None])[0]
         return torch.lerp(poor, painted.float(), strength)
 
-    planes = _planes(photo.pixels)
-    tiling = _tiling(planes, OVERLAP)
+    width, height = photo.size
+    last = _tiling((scale * height, scale * width), OVERLAP)
+    if scale == 1:
+        return _through(photo, last, better, _counted(progress, len(last)))
+    first = _tiling((height, width), OVERLAP)
+    done = _counted(progress, len(first) + len(last))
+    return _through(enlarged(_cleaned(photo, _through(photo, first, better, done)), scale), last, better, done)
+
+
+def _cleaned(photo: Photo, once: Photo) -> Photo:
+    """What is to be enlarged: the photo without its noise, or as it is where there is hardly any.
+
+    Enlarged grain is coarser than any that a network knows, and comes out as texture: at σ 15 and twice the size,
+    photos were 2.3 dB worse than by bicubic interpolation alone, and 3.5 dB better once the noise was taken out first.
+    What has no noise would lose 0.3 dB by it; most of its pixels stay as they were.
+    """
+    is_clean = np.median(np.abs(once.pixels.astype(np.int16) - photo.pixels)) == 0
+    return photo if is_clean else once
+
+
+def _through(photo: Photo, tiling: Tiling, better: Callable[[Tensor], Tensor], done: Callable[[], None]) -> Photo:
     result = np.empty_like(photo.pixels)
-    for place, band in _bands(tiling, [planes], better, _counted(progress, len(tiling))):
+    for place, band in _bands(tiling, [_planes(photo.pixels)], better, done):
         result[place] = band
     return dataclasses.replace(photo, pixels=result)
 
 
-def enlarged(photo: Photo, scale: int) -> Photo:
-    """The photo `scale` times as wide and high, by bicubic interpolation, as training's small pictures are enlarged.
+def check_scale(photo: Photo, scale: int) -> None:
+    """Refuses what can't be made.
 
     Raises:
         RequestError: the scale is none of `SCALES`, or there would be too many pixels.
     """
     if scale not in SCALES:
         raise RequestError(f"the scale must be 1, 2 or 4, got {scale}")
-    if scale == 1:
-        return photo
     width, height = (scale * side for side in photo.size)
-    if width * height > MAX_PIXELS:
+    if scale > 1 and width * height > MAX_PIXELS:
         raise RequestError(
             f"{scale} times as wide and high it would have {width * height / 1e6:.0f} megapixels; "
             f"up to {MAX_PIXELS // 10**6} are made, so take a smaller scale or photo"
         )
+
+
+def enlarged(photo: Photo, scale: int) -> Photo:
+    """The photo `scale` times as wide and high, by bicubic interpolation, as training's small pictures are enlarged."""
+    if scale == 1:
+        return photo
+    width, height = (scale * side for side in photo.size)
 
     def larger(pixels: im.Pixels) -> im.Pixels:
         return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
@@ -160,14 +184,15 @@ class _Level:
             return painted.float()
 
         planes = _planes(self.pixels)
-        tiles = _bands(_tiling(planes, WIDE_OVERLAP), [planes, torch.from_numpy(rim)[None]], filled, lambda: None)
+        tiling = _tiling(rim.shape[-2:], WIDE_OVERLAP)
+        tiles = _bands(tiling, [planes, torch.from_numpy(rim)[None]], filled, lambda: None)
         for place, band in tiles:
             np.copyto(self.pixels[place], band, where=rim[place][..., None])
 
     def tiles_to_paint(self) -> int:
         """How many tiles the network is asked for."""
         rim = torch.from_numpy(self.lost & ~self.core)[None]
-        return sum(bool(tile.any()) for tile in _tiling(rim, WIDE_OVERLAP).split(_upright(rim)))
+        return sum(bool(tile.any()) for tile in _tiling(rim.shape[-2:], WIDE_OVERLAP).split(_upright(rim)))
 
 
 def _box(lost: Mask) -> tuple[slice, slice]:
@@ -207,9 +232,10 @@ def _upright(planes: Tensor) -> Tensor:
     return planes.transpose(1, 2) if planes.shape[2] > planes.shape[1] else planes
 
 
-def _tiling(planes: Tensor, overlap: int) -> Tiling:
-    _, height, width = _upright(planes).shape
-    return Tiling(height, width, side=SIDE, overlap=overlap)
+def _tiling(size: Sequence[int], overlap: int) -> Tiling:
+    """Of a picture of this height and width, once it is upright, see `_upright`."""
+    height, width = size
+    return Tiling(max(height, width), min(height, width), side=SIDE, overlap=overlap)
 
 
 def _bands(

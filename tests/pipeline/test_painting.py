@@ -130,6 +130,21 @@ def test_scales(enhancer: Pipeline, scale: int) -> None:
     assert difference(large, plain) > 5
 
 
+@pytest.mark.parametrize(("sigma", "left"), [(0.0, 0.9), (15.0, 0.7)])
+def test_grain_is_taken_out_before_it_is_enlarged(sigma: float, left: float) -> None:
+    pipeline, draw = Pipeline.from_pretrained("enhance"), np.random.default_rng(0)
+    errors = []
+    for path in sorted((datasets.SAMPLES / "photos").rglob("*.jpg"))[::12]:
+        truth = im.open_photo(path).pixels[:160, :160]
+        small = np.array(Image.fromarray(truth).resize((80, 80), Image.Resampling.BICUBIC)).astype(float)
+        small += draw.normal(0.0, sigma, small.shape) if sigma else 0.0
+        poor = Photo(small.round().clip(0, 255).astype(np.uint8))
+        made = (pipeline.enhance(poor, scale=2, strength=share, crisp=0.0) for share in (1.0, 0.0))
+        errors.append([float(np.square(photo.pixels.astype(float) - truth).mean()) for photo in made])
+    ours, bicubic = np.mean(errors, axis=0)
+    assert ours < left * bicubic
+
+
 def test_crisp_is_a_straight_line_between_two_ends(enhancer: Pipeline, in_full: None) -> None:
     photo = photo_models.photo(grey=False)
     faithful = enhancer.checkpoint.faithful()
