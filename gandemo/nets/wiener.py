@@ -63,13 +63,41 @@ class WienerBank(nn.Module):
     def _changes(self, pictures: Tensor) -> list[Tensor]:
         wide = _extended(pictures)
         channels = ((wide[:, index : index + 1], pictures[:, index : index + 1]) for index in range(3))
-        return [F.conv2d(wide_one, self.filters) - one for wide_one, one in channels]
+        return [self._filtered(wide_one) - one for wide_one, one in channels]
+
+    def _filtered(self, wide: Tensor) -> Tensor:
+        return F.conv2d(wide, self.filters)
 
     def seen(self, changes: Sequence[Tensor]) -> Tensor:
         """The changes to the luma, each filter's scaled as if it let through noise of size 1: [N, filters, H, W]."""
         red, green, blue = changes
         luma: Tensor = (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue) / self.gains
         return luma
+
+
+class FactoredBank(WienerBank):
+    """The same filters in two steps, along the rows and then along the columns: the same values with half the work.
+
+    Each filter is symmetric, so 9 of its 17 rows tell all, and 9 rows are a basis of all filters' rows. LiteRT takes a
+    sixth of the time for it, being slow at large convolutions of a single channel.
+    """
+
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, bank: WienerBank) -> None:
+        """Take over the filters of another bank."""
+        nn.Module.__init__(self)
+        self.register_buffer("gains", bank.gains, persistent=False)
+        count, _, height, width = bank.filters.shape
+        left, sizes, basis = torch.linalg.svd(bank.filters.double().view(-1, width), full_matrices=False)
+        rank = int((sizes > 1e-9 * sizes[0]).sum())
+        columns = (left[:, :rank] * sizes[:rank]).view(count, height, rank).transpose(1, 2)
+        self.register_buffer("rows", basis[:rank].float().view(rank, 1, 1, width), persistent=False)
+        self.register_buffer("columns", columns.float().unsqueeze(3).contiguous(), persistent=False)
+
+    def _filtered(self, wide: Tensor) -> Tensor:
+        return F.conv2d(F.conv2d(wide, self.rows), self.columns)
 
 
 @cache

@@ -7,7 +7,7 @@ import torch
 
 from gandemo.data.images import Tiling
 from gandemo.nets.unet import UNet
-from gandemo.nets.wiener import REACH, WienerBank, wiener_filter
+from gandemo.nets.wiener import REACH, FactoredBank, WienerBank, wiener_filter
 
 BANK = [[1.0, 1e-2], [2.0, 1e-3]]
 INSIDE = (..., slice(20, -20), slice(20, -20))
@@ -88,6 +88,15 @@ def test_no_filter_is_saved() -> None:
 def test_a_filter_that_is_none(filters: list[list[float]]) -> None:
     with pytest.raises(ValueError, match="σ, from 0, and a noise above 0"):
         WienerBank(filters)
+
+
+def test_filters_in_two_steps_are_the_same_filters() -> None:
+    bank = WienerBank([[0.7, 1e-2], [1.3, 1e-3], [2.4, 1e-3], [0.0, 3.0]])
+    quick, pictures = FactoredBank(bank), torch.rand(2, 3, 24, 40) * 2 - 1
+    assert quick.rows.shape[0] == REACH + 1
+    for found, wanted in zip(quick(pictures), bank(pictures), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=2e-5)
+    torch.testing.assert_close(quick.seen(quick(pictures)), bank.seen(bank(pictures)), rtol=0, atol=2e-5)
 
 
 # --- in the network ---------------------------------------------------------------------------------------

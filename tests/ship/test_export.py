@@ -233,6 +233,17 @@ def test_transposed_convolutions_are_rewritten_exactly(padding: int, extra: int,
     torch.testing.assert_close(ready(x), network.eval()(x), rtol=1e-5, atol=1e-5)
 
 
+def test_filters_against_blur_keep_their_digits_in_8_bits(tmp_path: Path) -> None:
+    source = tiny.save(tmp_path / "tiny-enhancer", tiny_photos.TINY["enhance"])
+    made = making.export(source, "int8", size=64, threads=1)
+    from ai_edge_litert.interpreter import Interpreter
+
+    held = Interpreter(str(records.path_of(source.path, made))).get_tensor_details()
+    filters = [one["dtype"] for one in held if list(one["shape"]) in ([1, 1, 17, 9], [13, 17, 1, 9])]
+    assert filters == [np.float32] * 2
+    assert any(one["dtype"] is np.int8 for one in held)
+
+
 RECIPES = {**tiny.TINY, **tiny_photos.TINY}
 
 
