@@ -7,8 +7,8 @@ GanDemoError            one sentence that says what was wrong and what to do; sh
  ├ TrainingError        training that can't start or go on
  │  └ ResumeError       a run that would go on with something else than it began with
  ├ ExportError          a model file that can't be made, or that is not faithful enough
- ├ HubError             the Hub that can't be reached, refuses, or holds something else than a checkpoint
  │  └ ParityError       its output is too far from PyTorch's
+ ├ HubError             the Hub that can't be reached, refuses, or holds something else than a checkpoint
  └ RequestError         what somebody asked of a model: count, label, seed, size
 """
 
@@ -50,12 +50,12 @@ class ExportError(GanDemoError):
     """A model file can't be made, or does not give what the checkpoint gives."""
 
 
-class HubError(GanDemoError):
-    """The Hub can't be reached or refuses, or a repository there is no checkpoint."""
-
-
 class ParityError(ExportError):
     """A model file is less faithful than its format must be."""
+
+
+class HubError(GanDemoError):
+    """The Hub can't be reached or refuses, or a repository there is no checkpoint."""
 
 
 class RequestError(GanDemoError):

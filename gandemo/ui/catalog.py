@@ -241,14 +241,19 @@ def preview(folder: Path) -> str | None:
             fits = sheet.width == 298 and sheet.height <= 298
     except (OSError, ValueError, SyntaxError):
         return None
-    return "data:image/png;base64," + base64.b64encode(raw).decode("ascii") if fits else None
+    return inline(raw) if fits else None
 
 
 def data_url(image: Image.Image) -> str:
     """A picture as a PNG that a page can show without asking for it again."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return inline(buffer.getvalue())
+
+
+def inline(content: bytes, kind: str = "png") -> str:
+    """A picture's file as a data URL; `kind`: png, jpeg or gif."""
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
 
 
 def figures(chosen: Iterable[Entry]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ The wiring alone; what is asked of the models stands in `digits_answers`, which 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -208,8 +207,7 @@ def _filmed(event: gr.EventData) -> dict[str, Any]:
     wish = event._data
     seeds = answers.whole(wish.get("start"), "the first seed"), answers.whole(wish.get("end"), "the last seed")
     shown, frames = answers.walk(wish.get("checkpoint"), *seeds, answers.class_of(wish.get("label")))
-    film = base64.b64encode(answers.film(frames)).decode("ascii")
-    return {"film": f"data:image/png;base64,{film}", "wish": shown["wish"]}
+    return {"film": catalog.inline(answers.film(frames)), "wish": shown["wish"]}
 
 
 def _drawn(checkpoint: Any, event: gr.EventData) -> dict[str, Any]:

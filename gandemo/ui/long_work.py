@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -44,6 +45,16 @@ class _State(Generic[T]):
     wanted: bool = True
     result: list[T] = field(default_factory=list)
     error: Exception | None = None
+
+
+def new_ticket() -> str:
+    """A name for one piece of work that nobody can guess."""
+    return secrets.token_hex(16)
+
+
+def ticket_of(request: Mapping[str, Any]) -> str:
+    """What a request of the page is known by; empty where it has none."""
+    return str(request.get("ticket", ""))[:64]
 
 
 def stop(ticket: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 from collections.abc import Mapping
@@ -71,7 +70,7 @@ def _strip_cached(preview: Path, _: int, sides: tuple[str, ...], side: str) -> s
         made.paste(Image.fromarray(half).resize((SIDE, SIDE), Image.Resampling.LANCZOS), (place * (SIDE + 2), 0))
     buffer = io.BytesIO()
     made.save(buffer, format="JPEG", quality=82)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return catalog.inline(buffer.getvalue(), "jpeg")
 
 
 def _runs(filled: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[tuple[int, int]]:

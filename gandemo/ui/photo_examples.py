@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from gandemo.errors import RequestError
+from gandemo.ui import catalog
 
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
 THUMB = 152  # pixels of the longer side
@@ -113,7 +113,7 @@ def shown(task: str) -> list[dict[str, Any]]:
             "thumb": _thumb(example.path),
             "scale": example.scale,
             "restore": example.restore,
-            "mask": _data_url(example.mask) if example.mask else None,
+            "mask": catalog.inline((SAMPLES / example.mask).read_bytes()) if example.mask else None,
         }
         for name, example in EXAMPLES[task].items()
     ]
@@ -126,8 +126,4 @@ def _thumb(path: Path) -> str:
     small.thumbnail((THUMB, THUMB))
     buffer = io.BytesIO()
     small.save(buffer, format="JPEG", quality=68)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _data_url(file: str) -> str:
-    return "data:image/png;base64," + base64.b64encode((SAMPLES / file).read_bytes()).decode("ascii")
+    return catalog.inline(buffer.getvalue(), "jpeg")

@@ -30,12 +30,7 @@ class PhotoFiles:
         Raises:
             RequestError: it lies elsewhere, is gone, or is too large.
         """
-        try:
-            found = Path(str(path)).resolve(strict=True)
-        except (OSError, ValueError, RuntimeError):
-            raise RequestError(GONE) from None
-        if not found.is_file() or not found.is_relative_to(Path(get_upload_folder()).resolve()):
-            raise RequestError(GONE)
+        found = sent(path, gone=GONE)
         if found.stat().st_size > MAX_FILE_BYTES:
             raise RequestError(f"{found.name} is larger than {MAX_FILE_BYTES // 10**6} MB; scale it down first")
         return found
@@ -53,6 +48,25 @@ class PhotoFiles:
         path = self.place(name)
         path.write_bytes(content)
         return str(path)
+
+
+def sent(path: object, gone: str) -> Path:
+    """A file that lies in the folder for uploads.
+
+    Args:
+        path: as the page was given it.
+        gone: what is said where there is none.
+
+    Raises:
+        RequestError: it lies elsewhere, or is gone.
+    """
+    try:
+        found = Path(str(path)).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        raise RequestError(gone) from None
+    if not found.is_file() or not found.is_relative_to(Path(get_upload_folder()).resolve()):
+        raise RequestError(gone)
+    return found
 
 
 def stem(name: str) -> str:

@@ -11,7 +11,7 @@ import gradio as gr
 from gandemo.errors import RequestError
 from gandemo.ui import catalog, photo_cards, photo_examples
 from gandemo.ui.events import when
-from gandemo.ui.long_work import Tell, stop, told
+from gandemo.ui.long_work import Tell, stop, ticket_of, told
 from gandemo.ui.models import QUEUE
 from gandemo.ui.parts import part
 from gandemo.ui.photo_files import MAX_FILE_BYTES as MAX_FILE_BYTES
@@ -93,12 +93,7 @@ def work(
 
 
 def _stop(asked: gr.EventData) -> None:
-    stop(ticket(mapping(asked._data)))
-
-
-def ticket(request: Mapping[str, Any]) -> str:
-    """What a request of the page is known by; the page alone knows it."""
-    return str(request.get("ticket", ""))[:64]
+    stop(ticket_of(mapping(asked._data)))
 
 
 def failed(listening: Any, shown: gr.HTML) -> None:
@@ -110,10 +105,9 @@ def failed(listening: Any, shown: gr.HTML) -> None:
 def _streamed(task: str, does: Work, files: PhotoFiles) -> Callable[..., Iterator[Any]]:
     def stream(checkpoint: Any, asked: gr.EventData) -> Iterator[Any]:
         request = mapping(asked._data)
-        for news in told(
-            lambda tell: does(answers(), files, checkpoint_of(task, checkpoint), request, tell), ticket(request)
-        ):
-            yield {**news, "ticket": ticket(request)}
+        ticket = ticket_of(request)
+        for news in told(lambda tell: does(answers(), files, checkpoint_of(task, checkpoint), request, tell), ticket):
+            yield {**news, "ticket": ticket}
 
     return stream
 

@@ -53,17 +53,13 @@ def tab(demo: gr.Blocks) -> None:
                 working = part("ship-working")
             with gr.Column(elem_classes="gd-side", scale=7, min_width=300):
                 exports = part("ship-exports")
+                packed = part("ship-packed")
     with gr.Column(elem_classes="gd-section"):
         part("ship-device-title")
         device = part("ship-device", runtime=(RUNTIME / "device.js").as_posix())
         compared = part("ship-compared")
         code = part("ship-qr")
     hub_part(demo)
-
-    def exported(checkpoint: Any, kind: Any) -> Iterator[list[Any]]:
-        for state in _answers().export(checkpoint, kind):
-            done = state["kind"] == "done"
-            yield [state, _answers().state(files, checkpoint) if done else gr.skip()]
 
     def looked(checkpoint: Any) -> dict[str, Any]:
         state: dict[str, Any] = _answers().state(files, checkpoint)
@@ -74,28 +70,32 @@ def tab(demo: gr.Blocks) -> None:
         return shown
 
     def paged(event: gr.EventData) -> dict[str, Any]:
-        state: dict[str, Any] = _answers().page(files, event._data)
-        return state
+        made: dict[str, Any] = _answers().page(files, event._data)
+        return made
 
     def coded(event: gr.EventData) -> dict[str, Any]:
         shared = getattr(demo, "share_url", None)
         shown: dict[str, Any] = _answers().code(event._data, shared, access.is_local())
         return shown
 
-    exporting = when(export.click, exported, [chosen, kind], [working, exports], queue=QUEUE, at_once=1)
+    exporting = when(export.click, _exported, [chosen, kind], working, queue=QUEUE, at_once=1)
     exporting.failure(None, js="() => gandemo.tell('ship-working', 'gd-failed')", api_visibility="private")
-    when(working.stop, _stopped, None, None, queue="stop")
-    for event in (chosen.input, exports.seen):
-        when(event, looked, chosen, exports)
-    chosen.input(None, js="() => gandemo.tell('ship-device', 'gd-changed')", api_visibility="private")
-    when(exports.run, ran, None, device)
-    when(exports.pack, paged, None, exports, busy="ship-exports")
-    when(device.compare, _compared, None, compared)
-    when(code.seen, coded, None, code)
+    when(working.stop, _stopped, None, None, queue="stop", each=True)
+    when(exports.look, looked, chosen, exports)
+    changed = "() => ['ship-exports', 'ship-device'].forEach((id) => gandemo.tell(id, 'gd-changed'))"
+    chosen.input(None, js=changed, api_visibility="private")
+    when(exports.run, ran, None, device, each=True)
+    when(exports.pack, paged, None, packed, busy="ship-exports", each=True)
+    when(device.compare, _compared, None, compared, each=True)
+    when(code.seen, coded, None, code, each=True)
     when(demo.load, _opened, chosen, chosen)
 
 
 # --- callbacks --------------------------------------------------------------------------------------------
+
+
+def _exported(checkpoint: Any, kind: Any) -> Iterator[dict[str, Any]]:
+    yield from _answers().export(checkpoint, kind)
 
 
 def _stopped(event: gr.EventData) -> None:

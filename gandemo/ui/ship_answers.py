@@ -22,7 +22,6 @@ from gandemo.ui.long_work import Tell
 from gandemo.ui.models import pipeline as loaded
 from gandemo.ui.photo_files import PhotoFiles
 
-_TICKET = re.compile(r"^[0-9a-f-]{16,64}$")
 LONGEST_URL = 300
 
 
@@ -80,7 +79,7 @@ def export(name: object, kind: object) -> Iterator[dict[str, Any]]:
         yield {"kind": "done", "text": f"{known.file} is there already, made from these very weights."}
         return
     source = checkpoint.load(entry.path)
-    ticket = long_work_ticket()
+    ticket = long_work.new_ticket()
     yield {"kind": "progress", "share": 0.0, "text": "Waiting for its turn", "ticket": ticket}
 
     def work(tell: Tell) -> Export:
@@ -97,25 +96,21 @@ def export(name: object, kind: object) -> Iterator[dict[str, Any]]:
             yield {**told, "ticket": ticket}
 
 
-def long_work_ticket() -> str:
-    """A name for one export that nobody can guess."""
-    import secrets
-
-    return secrets.token_hex(16)
-
-
 def stop(request: object) -> None:
     """Ends an export, by its ticket."""
-    ticket = request.get("ticket") if isinstance(request, Mapping) else None
-    if isinstance(ticket, str) and _TICKET.match(ticket):
-        long_work.stop(ticket)
+    if isinstance(request, Mapping):
+        long_work.stop(long_work.ticket_of(request))
 
 
 def device(files: PhotoFiles, request: object) -> dict[str, Any]:
-    """What a browser needs to run an exported file: its address, what it says of itself, an example to compare with."""
-    entry, one = _asked(request)
+    """What a browser needs to run an exported file: its address, what it says of itself, an example to compare with.
+
+    The `ask` of the request is in the answer: by it the page knows one that came too late.
+    """
+    asked, entry, one = _asked(request)
     description = one.description
     shown = {
+        "ask": _ask(asked),
         "checkpoint": entry.name,
         "format": one.format,
         "path": _given(files, entry, one),
@@ -125,12 +120,8 @@ def device(files: PhotoFiles, request: object) -> dict[str, Any]:
     }
     if description["task"] != "digits":
         before, after = reference.example(loaded(entry.name, entry.recipe.task), int(description["size"]))
-        shown |= {"example": _data_url(before), "expected": _data_url(after)}
+        shown |= {"example": catalog.inline(before), "expected": catalog.inline(after)}
     return shown
-
-
-def _data_url(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def digits(request: object) -> dict[str, Any]:
@@ -140,22 +131,26 @@ def digits(request: object) -> dict[str, Any]:
     seed, count = whole(request.get("seed"), "the seed"), whole(request.get("count"), "the count")
     pipeline: Pipeline = loaded(request.get("checkpoint"), "digits")
     values = reference.digit_values(pipeline, seed, count, class_of(request.get("label")))
-    return {"ask": str(request.get("ask"))[:40], "values": base64.b64encode(values.tobytes()).decode("ascii")}
+    return {"ask": _ask(request), "values": base64.b64encode(values.tobytes()).decode("ascii")}
 
 
 def page(files: PhotoFiles, request: object) -> dict[str, Any]:
-    """The state of the exports, with the address of a page of static files made from one."""
-    entry, one = _asked(request)
+    """A page of static files made from an exported file: the path and the name of a zip."""
+    _, entry, one = _asked(request)
     folder = re.sub(r"[^A-Za-z0-9._-]+", "-", entry.name)
     content = web.zipped(web.page(checkpoint.load(entry.path), one.format), folder)
-    return {**state(files, entry.name), "zip": files.keep(f"{folder}.zip", content), "zip_name": f"{folder}.zip"}
+    return {"path": files.keep(f"{folder}.zip", content), "name": f"{folder}.zip"}
 
 
-def _asked(request: object) -> tuple[catalog.Entry, Export]:
+def _asked(request: object) -> tuple[Mapping[str, Any], catalog.Entry, Export]:
     if not isinstance(request, Mapping):
         raise RequestError("that is no request of this page")
     entry = catalog.find_any(request.get("checkpoint"))
-    return entry, web.browser_export(entry.path, str(request.get("format")))
+    return request, entry, web.browser_export(entry.path, str(request.get("format")))
+
+
+def _ask(request: Mapping[str, Any]) -> str:
+    return str(request.get("ask"))[:40]
 
 
 def code(request: object, shared: str | None, is_local: bool) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Every part of an answer carries a stamp of its content; what a page has already 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import json
@@ -294,7 +293,7 @@ def pictures(asked: Mapping[str, Any]) -> dict[str, Any]:
     for step in steps[:AT_ONCE]:
         raw = _sheet(folder, step)
         if raw is not None:
-            found[str(step)] = "data:image/png;base64," + base64.b64encode(raw).decode("ascii")
+            found[str(step)] = catalog.inline(raw)
     return {"pictures": found}
 
 
@@ -339,8 +338,8 @@ def film(asked: Mapping[str, Any]) -> dict[str, Any]:
         frames[0].save(
             buffer, "GIF", save_all=True, append_images=frames[1:], duration=stay, loop=0, optimize=False, disposal=1
         )
-    gif = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return {"film": f"data:image/gif;base64,{gif}", "name": f"gandemo-{folder.name}.gif", "frames": len(frames)}
+    film = catalog.inline(buffer.getvalue(), "gif")
+    return {"film": film, "name": f"gandemo-{folder.name}.gif", "frames": len(frames)}
 
 
 def _frame(folder: Path, step: int) -> Image.Image | None:

@@ -1,4 +1,4 @@
-"""The tab Ship in a real browser: files run on the visitor's own device, taken along as a page, and the Hub."""
+"""The tab Ship in a real browser: files made, run on the visitor's own device, taken along as a page, and the Hub."""
 
 from __future__ import annotations
 
@@ -73,6 +73,28 @@ def choose(page: Page, name: str) -> None:
     expect(page.locator("#ship-exports")).to_contain_text(name)
 
 
+def choose_format(page: Page, name: str) -> None:
+    page.locator(f"#ship-format input[value={name}]").check()
+
+
+def made(page: Page, name: str, kind: str) -> dict[str, str]:
+    """Exports a checkpoint and waits to the end of it; the figures that are shown, by name."""
+    expect(page.locator("#ship-exports")).to_contain_text(f"{name} was not exported yet")
+    choose_format(page, kind)
+    page.get_by_role("button", name="Export", exact=True).click()
+    bar = page.get_by_role("progressbar", name="Progress of the export")
+    expect(bar).to_be_visible()
+    page.wait_for_function("document.querySelector('#ship-working [role=progressbar]').ariaValueNow > 0")
+    file = "onnx" if kind == "onnx" else "tflite"
+    expect(page.locator("#ship-working .gd-ship-done")).to_have_text(
+        re.compile(rf"^{name}\S*\.{file}: .+ made in \d+ s\.$")
+    )
+    expect(bar).to_be_hidden()
+    shown = page.locator(f"#ship-exports [data-format={kind}] dl div")
+    expect(shown).to_have_count(6)
+    return {one.locator("dt").inner_text(): one.locator("dd").inner_text() for one in shown.all()}
+
+
 def no_wider_than_the_screen(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
@@ -90,6 +112,35 @@ def largest(page: Page, where: str = "") -> float:
 
 
 # --- files ------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_made_and_its_figures_are_shown(page: Page, served: str) -> None:
+    visit(page, served)
+    choose(page, "tiny")
+    shown = made(page, "tiny", "onnx")
+    assert shown["Size"].endswith("MB")
+    assert float(shown["Mean error"]) <= float(shown["Max error"]) <= EXACT
+    assert [shown[name].split()[-1] for name in ("PSNR", "Time", "PyTorch")] == ["dB", "ms", "ms"]
+    assert page.locator("#ship-exports .gd-ship-run").count() == 0  # a browser runs TFLite alone
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "tiny.onnx"
+    assert b"torch" in Path(download.value.path()).read_bytes()[:200]  # who made it, as ONNX says it
+    page.get_by_role("button", name="Export", exact=True).click()
+    expect(page.locator("#ship-working .gd-ship-done")).to_contain_text("there already")
+
+
+def test_on_a_phone_a_file_is_made_that_runs_there(phone: Page, served: str) -> None:
+    visit(phone, served)
+    expect(phone.get_by_role("heading", name="What was trained here leaves here")).to_be_visible()
+    phone.evaluate("document.querySelector('#ship-qr').scrollIntoView()")  # it is asked for when it is seen
+    expect(phone.locator("#ship-qr")).to_contain_text("Only this machine reaches the page")
+    choose(phone, "tiny-mute")
+    shown = made(phone, "tiny-mute", "fp32")
+    assert float(shown["Max error"]) <= EXACT
+    assert no_wider_than_the_screen(phone)
+    assert run_here(phone, "fp32") <= EXACT
+    assert no_wider_than_the_screen(phone)
 
 
 def test_an_export_is_stopped(page: Page, served: str, app_server: Any) -> None:
@@ -119,6 +170,17 @@ def test_digits_are_made_on_this_device(any_page: Page, served: str) -> None:
     any_page.locator("#ship-device").get_by_label("Class").select_option("7")
     assert largest(any_page, "#ship-device ") <= EXACT
     assert no_wider_than_the_screen(any_page)
+
+
+def test_of_two_quick_clicks_the_last_is_run(page: Page, served: str) -> None:
+    visit(page, served)
+    choose(page, "digits")
+    page.evaluate(
+        "['fp32', 'int8'].forEach((kind) =>"
+        " document.querySelector(`#ship-exports [data-format=${kind}] .gd-ship-run`).click())"
+    )
+    assert largest(page, "#ship-device ") > EXACT  # int8, as the server has it in fp32
+    expect(page.locator("#ship-device h3")).to_have_text("digits, int8")
 
 
 def test_a_photo_is_coloured_on_this_device(page: Page, served: str, colorizer: str, tmp_path: Path) -> None:

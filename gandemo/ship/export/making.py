@@ -49,7 +49,8 @@ def export(
     chosen = formats.check(kind)
     weights = records.fingerprint(source.path)
     folder = source.path / records.FOLDER
-    file = f"{_stem(source.name)}-{kind}{chosen.suffix}"
+    mark = "" if chosen.suffix == f".{kind}" else f"-{kind}"
+    file = f"{_stem(source.name)}{mark}{chosen.suffix}"
     with records.writing(folder / file) as temporary:
         order = {
             "checkpoint": str(source.path.absolute()),

@@ -1,7 +1,6 @@
 // Colorize: how strong the colour is, and dabs of colour that the network takes up.
-const { make, photoBench } = window.gandemo;
+const { make, photoBench, sliderSays } = window.gandemo;
 const slider = element.querySelector(".gd-strength");
-const output = element.querySelector(".gd-slider .gd-value");
 const group = element.querySelector(".gd-hints");
 const how = element.querySelector(".gd-hints-how");
 const palette = element.querySelector(".gd-palette");
@@ -85,8 +84,7 @@ clear.addEventListener("click", () => {
   bench.ask();
 });
 slider.addEventListener("input", () => {
-  output.textContent = `${slider.value} %`;
-  slider.setAttribute("aria-valuetext", output.textContent);
+  sliderSays(slider, `${slider.value} %`);
   bench.view.mix(strength());
   if (strength() > 1 && bench.current()?.after && !bench.current().vivid) bench.ask(); // once; then it blends by itself
 });

@@ -1,5 +1,5 @@
 // Enhance: how large, how crisp, how strong; a brush for what is to be painted in; and all of it with one button.
-const { photoBench } = window.gandemo;
+const { photoBench, sliderSays } = window.gandemo;
 const find = (selector) => element.querySelector(selector);
 const [strengthSlider, crispSlider, sizeSlider] = [".gd-strength", ".gd-crisp", ".gd-size"].map(find);
 const [restore, brush, undo, clear, paint, group] = [".gd-restore", ".gd-mark", ".gd-undo", ".gd-clear", ".gd-paint", ".gd-brush"].map(find);
@@ -48,14 +48,10 @@ const bench = photoBench({
   ready: () => {},
 });
 
-function tell(slider, words) {
-  slider.setAttribute("aria-valuetext", words);
-  slider.closest("label").querySelector(".gd-value").textContent = words;
-}
 function tellCrisp(value) {
   crispSlider.value = String(Math.round(100 * value));
   const words = value <= 0.2 ? "faithful" : value >= 0.8 ? "crisp" : "in between";
-  tell(crispSlider, words);
+  sliderSays(crispSlider, words);
 }
 function take(on) {
   press(brush, on);
@@ -81,11 +77,11 @@ crispSlider.addEventListener("change", () => {
   bench.ask();
 });
 strengthSlider.addEventListener("input", () => {
-  tell(strengthSlider, `${strengthSlider.value} %`);
+  sliderSays(strengthSlider, `${strengthSlider.value} %`);
   bench.view.mix(strength());
 });
 sizeSlider.addEventListener("input", () => {
-  tell(sizeSlider, `${Number(sizeSlider.value) / 10} %`);
+  sliderSays(sizeSlider, `${Number(sizeSlider.value) / 10} %`);
   take(pressed(brush));
 });
 brush.addEventListener("click", () => {

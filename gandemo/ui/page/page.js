@@ -106,9 +106,15 @@ window.gandemo = (() => {
     document.getElementById(id)?.classList.toggle("gd-busy", on);
   }
 
-  // A word from one part of the page to another.
-  function tell(id, what) {
-    document.getElementById(id)?.dispatchEvent(new CustomEvent(what));
+  // A slider's value in words, for the eye and for a screen reader.
+  function sliderSays(slider, words) {
+    slider.setAttribute("aria-valuetext", words);
+    slider.closest("label").querySelector(".gd-value").textContent = words;
+  }
+
+  // A word from one part of the page to another, with what belongs to it.
+  function tell(id, what, detail = null) {
+    document.getElementById(id)?.dispatchEvent(new CustomEvent(what, { detail }));
   }
 
   // `element` in a component's script lies inside the block that carries its id.
@@ -129,6 +135,12 @@ window.gandemo = (() => {
     wait();
   }
 
+  // Where the server gives a file of its own: what a callback answered with a path.
+  function address(path) {
+    const { root = "", api_prefix = "/gradio_api" } = window.gradio_config || {};
+    return new URL(`${root}${api_prefix}/file=${path.split("/").map(encodeURIComponent).join("/")}`, location).href;
+  }
+
   function save(url, name) {
     const link = make("a", { href: url, download: name });
     document.body.append(link);
@@ -136,5 +148,5 @@ window.gandemo = (() => {
     link.remove();
   }
 
-  return { make, picture, crispWidth, percent, shade, verdict, figures, whenSeen, busy, tell, hear, openTab, save, still };
+  return { make, picture, crispWidth, percent, shade, verdict, figures, whenSeen, busy, sliderSays, tell, hear, openTab, address, save, still };
 })();

@@ -6,7 +6,7 @@
 //   shown(data)    called when a photo is there
 //   fresh()        called before a new photo comes
 window.gandemo.photoBench = ({ element, props, send, upload, watch, request, strength, shown, fresh, dab, mark, ready }) => {
-  const { make, picture, busy, hear, save, photoView, still } = window.gandemo;
+  const { make, picture, busy, hear, address, save, photoView, still } = window.gandemo;
   const byTouch = matchMedia("(pointer: coarse)").matches;
   const main = element.querySelector(".gd-bench-main");
   let photo = null; // what the server is asked about: { path, name } or { example }
@@ -117,10 +117,6 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
     notes.textContent = "";
     fresh();
     only(drop);
-  }
-  function address(path) {
-    const { root = "", api_prefix = "/gradio_api" } = window.gradio_config || {};
-    return `${root}${api_prefix}/file=${path.split("/").map(encodeURIComponent).join("/")}`;
   }
 
   // --- photos come in ---

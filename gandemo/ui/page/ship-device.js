@@ -1,19 +1,15 @@
 // An exported file in this browser; the scripts that run it are fetched when somebody asks for it, from this server.
-const { make, hear } = window.gandemo;
+const { make, hear, address } = window.gandemo;
 const place = element.querySelector(".gd-ship-device");
 const home = element.closest("#ship-device");
 let end = null;
 let shown = null;
+let wanted = null; // which request's answer is shown: an older one, or of another checkpoint, comes too late
 let asks = 0;
-
-function address(path) {
-  const { root = "", api_prefix = "/gradio_api" } = window.gradio_config || {};
-  return new URL(`${root}${api_prefix}/file=${path.split("/").map(encodeURIComponent).join("/")}`, location).href;
-}
 
 function empty() {
   end?.();
-  end = shown = null;
+  end = shown = wanted = null;
   place.replaceChildren(make("p", { class: "gd-note" }, "Press “Run it on this device” beside a TFLite file above. The first time, 3 MB of runtime are fetched from this server."));
 }
 
@@ -34,14 +30,14 @@ function digits(checkpoint) {
 
 async function draw() {
   const data = props.value;
-  if (!data || data === shown) return;
+  if (!data || data === shown || data.ask !== wanted) return;
   end?.();
   shown = data;
   place.replaceChildren(make("p", { class: "gd-note", role: "status" }, "Fetching the runtime …"));
   home.scrollIntoView({ block: "nearest", behavior: "smooth" });
   const base = address(props.runtime);
   const { mount } = await import(base);
-  if (props.value !== data) return;
+  if (shown !== data) return;
   const title = make("h3", {}, `${data.checkpoint}, ${data.format}`);
   const box = make("div", {});
   place.replaceChildren(title, box);
@@ -49,6 +45,6 @@ async function draw() {
 }
 
 watch("value", draw);
+hear(element, "ship-device", "gd-asked", ({ detail }) => (wanted = detail));
 hear(element, "ship-device", "gd-changed", empty);
 empty();
-draw();

@@ -1,5 +1,5 @@
 // How far an export is, with a way to stop it; then what came of it.
-const { make, hear } = window.gandemo;
+const { make, tell, hear } = window.gandemo;
 const place = element.querySelector(".gd-ship-working");
 const bar = make("span", { class: "gd-progress-bar" });
 const track = make("div", { class: "gd-progress", role: "progressbar", "aria-label": "Progress of the export", "aria-valuemin": "0", "aria-valuemax": "100" }, bar);
@@ -13,6 +13,7 @@ function draw() {
   const value = props.value;
   working.hidden = !value || value.kind !== "progress";
   done.textContent = value && value.kind === "done" ? value.text : value && value.kind === "stopped" ? "Stopped; nothing was kept." : "";
+  if (value?.kind === "done") tell("ship-exports", "gd-changed");
   if (working.hidden) return;
   bar.style.width = `${100 * value.share}%`;
   track.setAttribute("aria-valuenow", String(Math.round(100 * value.share)));

@@ -63,13 +63,13 @@ window.gandemo.runButtons = (() => {
         return;
       }
       tell("train-start", "gd-fork");
-      document.getElementById("train-start").dispatchEvent(new CustomEvent("gd-fork-of", { detail: run }));
+      tell("train-start", "gd-fork-of", run);
     },
     use: (run) => chooseCheckpoint(run, tabs[run.task] ? `Try it in ${tabs[run.task]}` : "Use it", async (step) => use(run, step)),
     publish: (run) => publish(run),
     slow: async (run) => {
       if (run.state === "running" && !(await plain("stop", run))) return;
-      document.getElementById("slow-motion").dispatchEvent(new CustomEvent("gd-open", { detail: run.id }));
+      tell("slow-motion", "gd-open", run.id);
     },
   };
 

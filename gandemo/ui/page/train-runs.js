@@ -65,7 +65,7 @@ function race(id, on) {
   else racers.splice(racers.indexOf(id), 1);
   while (racers.length > 2) racers.shift();
   for (const [other, row] of rows) row.tick.checked = racers.includes(other);
-  document.getElementById("train-race").dispatchEvent(new CustomEvent("gd-race", { detail: [...racers] }));
+  tell("train-race", "gd-race", [...racers]);
 }
 
 function draw(data) {
