@@ -356,9 +356,11 @@ def ask_to_delete(folder: Path) -> Deletion:
     if found.state in ACTIVE:
         raise TrainingError(f"{found.id} is {found.state}; stop it before you delete it")
     count = len(state.state_folders(folder / "checkpoints")) + (folder / "checkpoints" / "best").is_dir()
+    taken = size(folder) / 1e6
     question = (
-        f"Delete {found.id} ({found.state} at step {found.step:,}) with {count} checkpoint{'' if count == 1 else 's'}, "
-        f"{size(folder) / 1e6:,.1f} MB? This can't be undone."
+        f"Delete {found.id} ({found.state} at step {found.step:,}) with {count or 'no'} "
+        f"checkpoint{'' if count == 1 else 's'}, {f'{taken:,.1f}' if taken >= 0.1 else 'less than 0.1'} MB? This can't "
+        "be undone."
     )
     seen = (str(folder.resolve()), found.step, _status(folder / "events.jsonl"))
     return Deletion(found.id, question, hashlib.sha256(repr(seen).encode()).hexdigest()[:16])

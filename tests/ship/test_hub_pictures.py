@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +18,11 @@ from PIL import Image
 
 from gandemo.commands.options import chosen_recipe
 from gandemo.data import datasets, own
-from gandemo.errors import DataError, GanDemoError, HubError
+from gandemo.errors import DataError, GanDemoError, HubError, RequestError
 from gandemo.recipes import RECIPES
 from gandemo.ship.hub import Hub, HubId, pull_pictures
 from gandemo.ship.hub.pictures import Bounds
+from gandemo.ui import access, own_pictures, train_answers
 from tests.ship.fake_hub import FakeHub, File
 
 REPO = HubId("ada/faces")
@@ -168,6 +173,87 @@ def test_a_download_that_breaks_off_leaves_nothing(server: FakeHub, who: Callabl
     assert not list(own.pulled_home().glob(".*"))
     server.faults.clear()
     assert laid(pull_pictures(REPO, who("")).path) == {*digits(), "origin.json"}
+
+
+# --- the page ------------------------------------------------------------------------------------------------
+
+
+def answered(**asked: str) -> dict[str, Any]:
+    """What the page hears at last, as it asks again and again."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        found = train_answers.own({"recipe": "digits", **asked})
+        if "fetching" not in found:
+            return found
+        assert set(found["fetching"]) == {"done", "total", "seconds"}
+        time.sleep(0.02)
+    raise AssertionError("the pictures never came")
+
+
+def test_the_page_asks_in_nobodys_name(server: FakeHub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_ada")
+    server.plant(REPO.repo, {**digits(), "train/1/huge.png": File(b"x", True, told=2**40)}, kind="dataset")
+    server.plant("ada/secret", digits(), kind="dataset", private=True)
+    found = answered(hub="https://huggingface.co/datasets/ada/faces")
+    commit = server.repo(REPO.repo, "dataset").refs["main"]
+    assert (found["name"], found["title"]) == (f"hub/ada--faces--{commit[:16]}", "ada/faces")
+    assert found["report"]["count"] == 12
+    assert found["report"]["remarks"][0].startswith("train/1/huge.png there: too large")
+    assert found["preview"].startswith("data:image/png;base64,")
+    assert str(home) not in json.dumps(found)
+    wish = train_answers.Wish.parse({"recipe": "digits", "dataset": found["name"]})
+    assert wish.recipe.classes == 2
+    assert own_pictures.name_of(wish.recipe.dataset) == found["name"]
+    assert own_pictures.title_of(wish.recipe.dataset) == "ada/faces"
+    with pytest.raises(HubError, match="that anybody may see"):
+        answered(hub="ada/secret")
+    assert server.tokens() == set()
+    for wrong in ("hub/ada--faces--0000000000000000", "hub/../own", "hub/ada--faces--" + "0" * 15, "hub//etc"):
+        with pytest.raises(GanDemoError):
+            train_answers.Wish.parse({"recipe": "digits", "dataset": wrong})
+    for wrong in ("", "faces", "a/b/c", "../own", "ada/..", "ada/faces@../x"):
+        with pytest.raises(GanDemoError):
+            answered(hub=wrong or " ")
+
+
+def test_visitors_fetch_within_bounds(server: FakeHub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "is_public", lambda: True)
+    monkeypatch.setattr(access, "is_local", lambda: False)
+    server.plant(REPO.repo, digits(), kind="dataset")
+    server.plant("ada/large", {"all.zip": File(b"x", True, told=access.BOUNDS.upload + 1)}, kind="dataset")
+    with pytest.raises(HubError, match="choose a smaller one"):
+        answered(hub="ada/large")
+    assert answered(hub="ada/faces")["report"]["count"] == 12
+    monkeypatch.setattr(access, "BOUNDS", replace(access.BOUNDS, disk=10))
+    with pytest.raises(DataError, match="no room for more pictures"):
+        answered(hub="ada/faces")
+    server.close()  # what lies on the server's disk may not be for everybody
+    monkeypatch.setattr(access, "BOUNDS", replace(access.BOUNDS, disk=10**9))
+    with pytest.raises(HubError, match="can't be reached"):
+        answered(hub="ada/faces")
+
+
+def test_two_are_fetched_at_a_time(server: FakeHub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, begun = threading.Event(), threading.Semaphore(0)
+
+    def slow(*_: object, **__: object) -> None:
+        begun.release()
+        assert go_on.wait(240)
+        raise HubError("enough")
+
+    monkeypatch.setattr("gandemo.ship.hub.pictures.pull_pictures", slow)
+    try:
+        for name in ("ada/one", "ada/two"):
+            assert train_answers.own({"recipe": "digits", "hub": name})["fetching"]["done"] == 0
+            assert begun.acquire(timeout=240)
+        assert "fetching" in train_answers.own({"recipe": "digits", "hub": "ada/one"})  # the same one, not a third
+        with pytest.raises(RequestError, match="are being fetched already"):
+            train_answers.own({"recipe": "digits", "hub": "ada/three"})
+    finally:
+        go_on.set()
+    for name in ("ada/one", "ada/two"):
+        with pytest.raises(HubError, match="enough"):
+            answered(hub=name)
 
 
 # --- the command line ---------------------------------------------------------------------------------------

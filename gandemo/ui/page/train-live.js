@@ -11,6 +11,7 @@ const progress = find(".gd-run-line"), fill = progress.firstElementChild;
 const trouble = find(".gd-trouble"), image = find(".gd-sheet-image"), empty = find(".gd-sheet-empty");
 const play = find(".gd-play"), slider = find("input[type=range]"), film = find(".gd-film-button"), caption = find(".gd-caption");
 const frame = find(".gd-frame");
+const OVER = ["stopped", "interrupted", "failed", "done"];
 let run = null; // the id of the run that is shown
 let head = null;
 let curves = null;
@@ -105,6 +106,8 @@ async function showSheet() {
   const step = head?.samples[index];
   empty.hidden = step !== undefined;
   if (step === undefined) {
+    turn += 1; // a sheet of another run may still be on its way
+    empty.textContent = OVER.includes(head?.state) ? "It has shown no samples." : "The first samples are on their way.";
     image.removeAttribute("src");
     shownSheet = caption.textContent = "";
     return;
@@ -186,7 +189,7 @@ function showCurves() {
   const scoreX = axis() === "step" ? scores.steps : scores.seconds;
   panels.push({
     id: "score", title: head.score_name, help: `${head.score_help}; ${head.lower ? "lower" : "higher"} is better`,
-    log: head.lower && scores.score.every((value) => value > 0), empty: "measured for the first time soon",
+    log: head.lower && scores.score.every((value) => value > 0), empty: OVER.includes(head.state) ? "not measured yet" : "measured for the first time soon",
     lines: [{ name: head.lower ? "lower is better" : "higher is better", colour: "score", x: scoreX, y: scores.score, dots: true }],
     marks: best === null ? [] : [{ x: scoreX[best], y: scores.score[best], text: `best ${figure(scores.score[best])}`, colour: "score" }],
   });

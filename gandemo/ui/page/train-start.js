@@ -16,6 +16,7 @@ let card = ticket(); // good for one run: pressing twice starts one
 let measured = "";
 let asking = Promise.resolve(); // the last question of what a training will take
 let timer = 0;
+let filling = 0; // the last wish for a recipe's settings: an earlier one's answer may come later
 let opened = null; // whether somebody opened or closed the form by hand
 
 function open(on) {
@@ -72,20 +73,22 @@ async function chooseRecipe(name) {
 // Everything that depends on the recipe, or on the checkpoint that is forked.
 async function fill(wish, settings = {}) {
   wrong.textContent = "";
+  filling += 1;
+  const turn = filling;
   let found;
   try {
     found = await ask("choices", wish);
   } catch (error) {
-    wrong.textContent = error.message;
+    if (turn === filling) wrong.textContent = error.message;
     return;
   }
-  if (!source && found.recipe !== recipe) return; // another one was chosen meanwhile
+  if (turn !== filling) return; // another one was chosen meanwhile
   text.textContent = found.text;
   data.replaceChildren(...found.datasets.map((one) => make("option", { value: one.name, selected: one.name === found.dataset, title: one.licence }, one.title)));
   if (!found.datasets.some((one) => one.name === found.dataset)) data.prepend(make("option", { value: found.dataset, selected: true }, found.dataset_title));
-  if (own.chosen && SMALL.includes(own.chosen.task) === SMALL.includes(found.task)) {
+  if (own.chosen && own.chosen.name !== found.dataset && SMALL.includes(own.chosen.task) === SMALL.includes(found.task)) {
     data.prepend(make("option", { value: own.chosen.name }, own.chosen.title));
-    data.value = own.chosen.name;
+    if (!source) data.value = own.chosen.name;
   }
   if (own.task !== found.task) forgetOwn(found.task);
   begins.replaceChildren(make("option", { value: "" }, "fresh weights, from nothing"), ...found.starts.map((one) => make("option", { value: one.name }, one.title)));
@@ -177,18 +180,31 @@ function forgetOwn(task = own.task) {
   own.preview.hidden = true;
 }
 
+// How far pictures are on their way here.
+function fetching({ done, total, seconds }) {
+  if (!done || !seconds) return "Asking the Hub …";
+  if (done >= total) return "Looking at every picture …";
+  return `Fetching ${bytes(done)} of ${bytes(total)}, ${bytes(done / seconds)} a second, about ${span(((total - done) * seconds) / done)} left …`;
+}
+
 async function examine(asked) {
   forgetOwn();
   const turn = own.turn;
-  own.says.textContent = "Looking at every picture …";
+  const values = { ...asked(), ...(source ? { source: source.run } : { recipe }) };
+  own.says.textContent = values.hub ? "Asking the Hub …" : "Looking at every picture …";
   let found;
   try {
-    found = await ask("own", { ...asked(), ...(source ? { source: source.run } : { recipe }) });
+    while (!found || found.fetching) {
+      if (found) await new Promise((resolve) => { setTimeout(resolve, 500); });
+      if (turn !== own.turn) return;
+      found = await ask("own", values);
+      if (turn !== own.turn) return;
+      if (found.fetching) own.says.textContent = fetching(found.fetching);
+    }
   } catch (error) {
     if (turn === own.turn) own.says.textContent = error.message;
     return;
   }
-  if (turn !== own.turn) return;
   const { report } = found;
   const by = (size) => `${size[0]}×${size[1]}`;
   own.says.textContent = `${count(report.count)} pictures can be used: ${count(report.splits.train)} to learn from, ${count(report.splits.validation)} to pick the best, ${count(report.splits.test)} for the final figures.`;
@@ -231,15 +247,20 @@ find(".gd-upload").addEventListener("keydown", (event) => {
     own.file.click();
   }
 });
-const folder = own.folder.querySelector("input");
-const lookThere = () => examine(() => ({ folder: folder.value }));
-own.folder.querySelector("button").addEventListener("click", lookThere);
-folder.addEventListener("keydown", (event) => {
-  if (event.key === "Enter") {
-    event.preventDefault();
-    lookThere();
-  }
-});
+for (const [box, name] of [[own.folder, "folder"], [find(".gd-from-hub"), "hub"]]) {
+  const input = box.querySelector("input");
+  const lookThere = () => {
+    if (input.value.trim()) examine(() => ({ [name]: input.value.trim() }));
+    else input.focus();
+  };
+  box.querySelector("button").addEventListener("click", lookThere);
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") {
+      event.preventDefault();
+      lookThere();
+    }
+  });
+}
 
 // --- what it will take ---
 
@@ -296,6 +317,7 @@ async function measure() {
     ...(found.beside ? [make("small", {}, "Measured while another training has the machine; alone it goes faster.")] : []));
 }
 
+begins.addEventListener("input", () => { if (source) source.checkpoint = begins.value; });
 for (const input of [data, begins, minutes]) input.addEventListener("input", changed);
 
 // --- start ---
@@ -352,7 +374,6 @@ element.closest("#train-start").addEventListener("gd-fork-of", async ({ detail: 
   begins.replaceChildren(
     ...names.map((name) => make("option", { value: name }, name === "best" ? "its best checkpoint" : `its checkpoint of step ${count(Number(name.slice(5)))}`)),
     make("option", { value: "" }, "fresh weights, from nothing"));
-  begins.addEventListener("change", () => { if (source) source.checkpoint = begins.value; });
   source.checkpoint = begins.value;
   changed();
   element.scrollIntoView({ block: "start", behavior: still.matches ? "auto" : "smooth" });
