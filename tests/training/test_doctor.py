@@ -27,7 +27,7 @@ QUICK = {"steps": 240, "features": "", "evaluate_every": 10_000, "log_every": 5}
         "a critic without a bound, and large steps",
         "a discriminator 200 times as fast",
         "a generator 500 times as fast",
-        "three steps of the generator to one",
+        "five steps of the generator to one",
     ],
 )
 def test_what_was_broken_on_purpose_is_named(name: str, tmp_path: Path) -> None:
