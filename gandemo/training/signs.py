@@ -112,7 +112,7 @@ def divergence(course: Course, growth: float, fall_back: float) -> str | None:
 def memorisation(course: Course, copied: float) -> str | None:
     """Generated pictures that lie nearer to training pictures than pictures do that were not trained on."""
     late = course.figures("copied")
-    if not late or max(late) >= copied:
+    if not late or statistics.median(late) >= copied or max(late) >= 1.2 * copied:
         return None
     return (
         f"generated pictures lie {statistics.median(late):.2f} times as far from the nearest training picture as "

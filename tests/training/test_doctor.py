@@ -126,6 +126,8 @@ def test_nothing_is_said_of_health_or_of_nothing() -> None:
             ],
         ),
         ("memorisation", GAME, course(pictures=40, figures=[{"copied": 0.3}])),
+        # one look of three above the bound, as in a run on forty digits
+        ("memorisation", GAME, course(pictures=40, figures=[{"copied": value} for value in (0.52, 0.61, 0.46, 0.5)])),
         ("too-little-data", GAME, course(pictures=200, figures=[{"overfitting": 0.9}])),
         (
             "too-little-data",
@@ -161,6 +163,8 @@ def test_every_diagnosis_has_its_signs(expected: str, recipe: Recipe, told: list
             pictures=10**6,
             figures=[{"training_loss": 0.05, "held_out_loss": 0.05 * (1 + place % 3)} for place in range(16)],
         ),
+        # copies at some looks only
+        course(pictures=2_000, figures=[{"copied": value} for value in (0.3, 0.9) * 8]),
         # a discriminator that tells little apart, one moment of a strong one, and a critic, which has no threshold
         course(pictures=2_000, figures=[{"overfitting": value} for value in (0.9, 0.1) * 8]),
         course()[:-1] + course(signals={"real_accuracy": 1.0, "fake_accuracy": 1.0})[-2:],
