@@ -45,8 +45,8 @@ except Exception as error:
     sys.exit(f"gandemo: {error}")
 path = folder / "events.jsonl"
 known = events.outline(path)
-if way == "slow to start":
-    time.sleep(1)
+while way == "slow to start" and not pulled():
+    time.sleep(0.02)
 if way == "crash":
     sys.exit("gandemo: there is no data set 'cats'")
 if way == "stubborn":
@@ -143,10 +143,8 @@ def test_start_stop_resume(manage: Callable[..., Any]) -> None:
 
 def test_a_start_is_seen_at_once(manage: Callable[..., Any]) -> None:
     with manage() as manager:
-        began = time.monotonic()
-        found = manager.start(recipe("slow to start"))
+        found = manager.start(recipe("slow to start"))  # which has not begun before it is asked to stop
         assert found.state == "starting"
-        assert time.monotonic() - began < 5
         assert manager.stop(found.id) == f"{found.id} is stopping; it saves first"
         wait(found.id, "stopped")
 

@@ -97,7 +97,8 @@ async function openWanted() {
   wanted = null;
   await offer();
   select.value = name;
-  await open(name);
+  if (select.value === name) await open(name);
+  else says.textContent = `${name} has saved no players yet that could be moved.`;
 }
 
 // --- moves ---
