@@ -96,12 +96,13 @@ class DirectionalFill(nn.Module):
 @cache
 def _along(directions: int) -> Tensor:
     """Narrow lobes to both sides, of sum 1: [directions, 1, 2 · REACH + 1, 2 · REACH + 1]."""
-    y, x = torch.meshgrid(*[torch.arange(-REACH, REACH + 1, dtype=torch.float64)] * 2, indexing="ij")
-    kernels = []
-    for index in range(directions):
-        angle = math.pi * index / directions
-        across = y * math.cos(angle) - x * math.sin(angle)
-        distance = (x.square() + y.square() + 1.0).sqrt()
-        kernel = torch.exp(-across.square() / (2 * _WIDTH**2)) / distance**_DECAY
-        kernels.append(kernel / kernel.sum())
-    return torch.stack(kernels)[:, None].float()
+    with torch.device("cpu"):  # also where a network is laid out without memory: what is found here is kept
+        y, x = torch.meshgrid(*[torch.arange(-REACH, REACH + 1, dtype=torch.float64)] * 2, indexing="ij")
+        kernels = []
+        for index in range(directions):
+            angle = math.pi * index / directions
+            across = y * math.cos(angle) - x * math.sin(angle)
+            distance = (x.square() + y.square() + 1.0).sqrt()
+            kernel = torch.exp(-across.square() / (2 * _WIDTH**2)) / distance**_DECAY
+            kernels.append(kernel / kernel.sum())
+        return torch.stack(kernels)[:, None].float()

@@ -114,16 +114,17 @@ def wiener_filter(sigma: float, noise: float) -> Tensor:
     Returns:
         float32 [2 · REACH + 1, 2 · REACH + 1], of sum 1.
     """
-    frequencies = torch.fft.fftfreq(_PERIOD, dtype=torch.float64) * 2 * math.pi
-    along = torch.exp(-frequencies.square() * sigma**2 / 2)
-    blur = along[:, None] * along[None]
-    power = 1 / (frequencies.square()[:, None] + frequencies.square()[None] + _FLOOR**2)
-    seen = torch.fft.ifft2(power * blur.square() + noise).real
-    wanted = torch.fft.ifft2(power * blur).real
-    y, x = (axis.flatten() for axis in torch.meshgrid(*[torch.arange(-REACH, REACH + 1)] * 2, indexing="ij"))
-    correlation = seen[(y[:, None] - y[None]) % _PERIOD, (x[:, None] - x[None]) % _PERIOD]
-    taps = torch.linalg.solve(correlation, wanted[y % _PERIOD, x % _PERIOD])
-    return (taps / taps.sum()).view(2 * REACH + 1, -1).float()
+    with torch.device("cpu"):  # also where a network is laid out without memory: what is found here is kept
+        frequencies = torch.fft.fftfreq(_PERIOD, dtype=torch.float64) * 2 * math.pi
+        along = torch.exp(-frequencies.square() * sigma**2 / 2)
+        blur = along[:, None] * along[None]
+        power = 1 / (frequencies.square()[:, None] + frequencies.square()[None] + _FLOOR**2)
+        seen = torch.fft.ifft2(power * blur.square() + noise).real
+        wanted = torch.fft.ifft2(power * blur).real
+        y, x = (axis.flatten() for axis in torch.meshgrid(*[torch.arange(-REACH, REACH + 1)] * 2, indexing="ij"))
+        correlation = seen[(y[:, None] - y[None]) % _PERIOD, (x[:, None] - x[None]) % _PERIOD]
+        taps = torch.linalg.solve(correlation, wanted[y % _PERIOD, x % _PERIOD])
+        return (taps / taps.sum()).view(2 * REACH + 1, -1).float()
 
 
 def _extended(pictures: Tensor) -> Tensor:

@@ -58,6 +58,12 @@ def test_the_filters_cost_no_place_in_a_file() -> None:
     assert not DirectionalFill(8).state_dict()
 
 
+def test_filters_laid_out_without_memory_leave_nothing_behind() -> None:
+    with torch.device("meta"):
+        DirectionalFill(5)
+    assert DirectionalFill(5).filters.isfinite().all()
+
+
 def test_a_network_begins_with_their_mean_and_can_choose_one() -> None:
     network = UNet(
         inputs=4, residual="masked", fill=True, directions=4, channels=(4,) * 5, blocks=(0,) * 5, batch_norm=False

@@ -120,6 +120,13 @@ def test_the_network_starts_as_the_input_nearly_and_learns_which_filter_it_is() 
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.last.parameters())
 
 
+def test_a_network_laid_out_without_memory_leaves_nothing_behind() -> None:
+    wiener_filter.cache_clear()
+    with torch.device("meta"):
+        assert unet().last.weight.is_meta
+    assert float((unet()(waves(12.0)) - waves(12.0)).detach().abs().max()) < 0.03
+
+
 def test_tiles_give_what_the_whole_gives() -> None:
     network = unet().eval()
     torch.nn.init.normal_(network.last.weight, 0.0, 0.1)
