@@ -271,7 +271,7 @@ class Pipeline:
     @property
     def can_blend(self) -> bool:
         """Whether `enhance` takes any `crisp`: there are both the faithful and the adversarial weights."""
-        return self.recipe.loss.adversarial > 0 and self.checkpoint.has_both_ends
+        return self.recipe.task == "enhance" and self.recipe.loss.adversarial > 0 and self.checkpoint.has_both_ends
 
     @property
     def default_crisp(self) -> float:

@@ -161,7 +161,8 @@ def _written(folder: Path, recipe: Recipe, source: checkpoint.Checkpoint, *, hal
             f"{recipe.name} keeps both its ends, but {recipe.init}, which it began with, is not there; publish that "
             f"first: python -m gandemo publish RUN {recipe.init}"
         )
-    checkpoint.write_weights(folder, recipe, source.generator(), source.discriminator(), half=half, faithful=faithful)
+    judge = source.discriminator() if recipe.loss.adversarial else None  # one that was never asked has learnt nothing
+    checkpoint.write_weights(folder, recipe, source.generator(), judge, half=half, faithful=faithful)
     return checkpoint.Checkpoint(folder, recipe, source.metrics)
 
 

@@ -57,7 +57,7 @@ def saved(folder: Path, recipe: Recipe, seed: int = 0, **metrics: Any) -> checkp
 def source(home: Path, name: str) -> checkpoint.Checkpoint:
     """A run's checkpoint of a tiny recipe, and the one that it started from."""
     recipe = TINY[name]
-    if name in ("colorize", "enhance"):
+    if name in ("colorize", "enhance", "inpaint"):
         saved(home / "checkpoints" / "tiny-l1", TINY[f"{name}-l1"], 1)
         recipe = recipe.with_settings({"init": "tiny-l1"})
     return saved(home / "somewhere", recipe)
@@ -88,6 +88,14 @@ def test_a_round_trip(home: Path, name: str) -> None:
     # what was trained on the sample squares works on any photo
     pipeline = Pipeline.from_pretrained("small")
     assert pipeline.recipe == found.recipe
+
+
+@pytest.mark.parametrize("adversarial", [0.0, 0.1])
+def test_a_judge_that_was_never_asked_does_not_ship(home: Path, adversarial: float) -> None:
+    recipe = TINY["colorize-unet"].with_settings({"loss.adversarial": adversarial})
+    kept = saved(home / "somewhere", recipe)
+    assert kept.has_discriminator
+    assert publishing.publish(kept, "small").has_discriminator == (adversarial > 0)
 
 
 def test_enhance_keeps_both_ends_wherever_it_goes(home: Path) -> None:
