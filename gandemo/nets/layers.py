@@ -50,9 +50,22 @@ def _unchanged(module: nn.Module) -> nn.Module:
     return module
 
 
-def one_hot(labels: Tensor, classes: int) -> Tensor:
-    """int64 [N] to float32 [N, classes]; written as a look-up, which every export format has."""
-    return torch.eye(classes, device=labels.device)[labels]
+class OneHot(nn.Module):
+    """int64 [N] to float32 [N, classes]: a look-up in a table that is there, which every export format has.
+
+    A table that is made at each call becomes an operation that LiteRT does not have.
+    """
+
+    table: Tensor
+
+    def __init__(self, classes: int) -> None:
+        """Lay out the table; it needs no place in the file of the weights."""
+        super().__init__()
+        self.register_buffer("table", torch.eye(classes), persistent=False)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """labels: int64 [N]."""
+        return self.table[labels]
 
 
 class ConditionalBatchNorm2d(nn.Module):

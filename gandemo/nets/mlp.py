@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gandemo.nets.layers import dense_stack, initialise, one_hot, pack_samples
+from gandemo.nets.layers import OneHot, dense_stack, initialise, pack_samples
 
 
 class MlpGenerator(nn.Module):
@@ -40,7 +40,7 @@ class MlpGenerator(nn.Module):
         init: name of the initialiser.
         """
         super().__init__()
-        self.image_size, self.classes = image_size, classes
+        self.image_size, self.classes, self.one_hot = image_size, classes, OneHot(classes)
 
         def between(index: int, width: int) -> list[nn.Module]:
             if index == len(widths):
@@ -57,7 +57,7 @@ class MlpGenerator(nn.Module):
         """noise: [N, latent], labels: int64 [N] or None; returns [N, 1, S, S] in [-1, 1]."""
         if self.classes:
             assert labels is not None
-            noise = torch.cat([noise, one_hot(labels, self.classes)], dim=1)
+            noise = torch.cat([noise, self.one_hot(labels)], dim=1)
         return self.layers(noise).view(-1, 1, self.image_size, self.image_size)
 
 
@@ -87,7 +87,7 @@ class MlpDiscriminator(nn.Module):
         init: name of the initialiser.
         """
         super().__init__()
-        self.classes, self.pack = classes, pack
+        self.classes, self.pack, self.one_hot = classes, pack, OneHot(classes)
 
         def between(index: int, width: int) -> list[nn.Module]:
             if index == len(widths):
@@ -103,5 +103,5 @@ class MlpDiscriminator(nn.Module):
         x = pack_samples(images, self.pack).flatten(1)
         if self.classes:
             assert labels is not None
-            x = torch.cat([x, one_hot(labels, self.classes)], dim=1)
+            x = torch.cat([x, self.one_hot(labels)], dim=1)
         return self.layers(x)[:, 0]

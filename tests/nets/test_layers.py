@@ -14,10 +14,10 @@ from gandemo.errors import RecipeError
 from gandemo.nets.layers import (
     INITIALISERS,
     ConditionalBatchNorm2d,
+    OneHot,
     dense_stack,
     initialise,
     maybe_spectral_norm,
-    one_hot,
     pack_samples,
 )
 
@@ -74,7 +74,7 @@ def test_an_unknown_initialiser_names_the_known() -> None:
 
 
 def test_one_hot() -> None:
-    assert one_hot(torch.tensor([2, 0]), 3).tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert OneHot(3)(torch.tensor([2, 0])).tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
 def test_a_pack_keeps_neighbours_together() -> None:
