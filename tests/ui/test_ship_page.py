@@ -31,8 +31,8 @@ from tests.ui.test_hub_page import files, settings
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.browser
-PATIENCE = 300_000  # milliseconds: a conversion on a busy machine
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]  # an export yields to whatever else a machine does
+PATIENCE = 1_200_000  # milliseconds: a conversion on a busy machine
 EXACT = 1e-4  # of values from -1 to 1
 ALONE = "from gandemo.ui import app, ship\napp.TABS = (('Ship', ship.tab, lambda: None),)\napp.launch()"
 LEVELS = 2  # of 256: what rounding in another order may make of them

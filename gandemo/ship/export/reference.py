@@ -70,10 +70,13 @@ def _coloured(pipeline: Pipeline, pixels: torch.Tensor, size: int) -> torch.Tens
     signed = im.to_signed(pixels)
     height, width = (max(size, int(side * size / min(signed.shape[-2:]) + 0.5)) for side in signed.shape[-2:])
     tiling = im.Tiling(height, width, side=size, overlap=size // 2, align=1)
-    tiles = tiling.split(pairs.resize(signed, height, width)[0])
-    chroma = tiling.merge(colorize.predict_chroma(pipeline.recipe, pipeline.generator, tile[None])[0] for tile in tiles)
-    lightness, _ = im.split_colour(signed)
-    return im.to_pixels(im.join_colour(lightness, pairs.resize(chroma[None], *pixels.shape[-2:])))
+    small = pairs.resize(signed, height, width)
+    chroma = tiling.merge(
+        colorize.predict_chroma(pipeline.recipe, pipeline.generator, tile[None])[0] for tile in tiling.split(small[0])
+    )
+    lightness, _ = im.split_colour(small)
+    painted = im.spread_chroma(pixels[0].permute(1, 2, 0).numpy(), lightness, chroma[None])
+    return torch.from_numpy(painted).permute(2, 0, 1)[None]
 
 
 def _enhanced(pipeline: Pipeline, pixels: torch.Tensor, size: int) -> torch.Tensor:

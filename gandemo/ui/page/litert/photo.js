@@ -4,6 +4,8 @@ const ROWS = [[0.412453, 0.35758, 0.180423], [0.212671, 0.71516, 0.072169], [0.0
 const TO_XYZ = ROWS.map((row) => row.map((value) => value / (row[0] + row[1] + row[2])));
 const FROM_XYZ = inverse(TO_XYZ);
 const KNEE = 0.008856;
+const FINE = 4; // how much finer than the small copy the colour's coefficients are computed
+const [NEIGHBOURS, DAMPING] = [2, 0.12]; // how far colour follows lightness
 
 function inverse([[a, b, c], [d, e, f], [g, h, i]]) {
   const minors = [[e * i - f * h, c * h - b * i, b * f - c * e], [f * g - d * i, a * i - c * g, c * d - a * f], [d * h - e * g, b * g - a * h, a * e - b * d]];
@@ -55,39 +57,106 @@ function luma(rgb) {
   return out;
 }
 
-// Pixels with their own lightness and another colour, `strength` times as strong.
-function colour(pixels, chroma, strength = 1) {
+// A photo in the colours of a small copy: within a few pixels of the copy, chroma is taken for a straight line over
+// lightness, and the photo's own lightness is put into that line.
+function spread(pixels, width, height, light, chroma, wide, high) {
+  const [fineWide, fineHigh] = [Math.min(width, FINE * wide), Math.min(height, FINE * high)];
+  const finer = (from, channels) => resize(from, channels, wide, high, fineWide, fineHigh, CUBIC);
+  const [mean, meanOfSquares] = [light, light.map((value) => value * value)].map((from) => means(from, 1, wide, high));
+  const [meanChroma, meanOfBoth] = [chroma, chroma.map((value, i) => value * light[i >> 1])].map((from) => means(from, 2, wide, high));
+  const follows = (_, i) => (meanOfBoth[i] - mean[i >> 1] * meanChroma[i]) / (meanOfSquares[i >> 1] - mean[i >> 1] ** 2 + DAMPING);
+  const gain = finer(chroma.map(follows), 2);
+  const [fineChroma, fineLight] = [finer(chroma, 2), finer(light, 1)];
+  const offset = fineChroma.map((value, i) => value - gain[i] * fineLight[i >> 1]);
+  const [columns, rows] = [between(fineWide, width), between(fineHigh, height)];
   const out = new Uint8ClampedArray(pixels);
-  for (let i = 0, p = 0; p < pixels.length; i += 2, p += 4) {
-    const y = (lab(LINEAR[pixels[p]], LINEAR[pixels[p + 1]], LINEAR[pixels[p + 2]])[0] + 16) / 116;
-    const roots = [y + (110 * strength * chroma[i]) / 500, y, y - (110 * strength * chroma[i + 1]) / 200];
-    const xyz = roots.map((root) => (root > Math.cbrt(KNEE) ? root ** 3 : (root - 16 / 116) / 7.787));
-    FROM_XYZ.forEach((row, channel) => {
-      const value = Math.max(0, Math.min(1, row[0] * xyz[0] + row[1] * xyz[1] + row[2] * xyz[2]));
-      out[p + channel] = Math.round(255 * (value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055));
-    });
+  for (let y = 0, p = 0; y < height; y++) {
+    const [above, below, down] = rows[y];
+    for (let x = 0; x < width; x++, p += 4) {
+      const [left, right, across] = columns[x];
+      const [i, j, k, l] = [2 * (above * fineWide + left), 2 * (above * fineWide + right), 2 * (below * fineWide + left), 2 * (below * fineWide + right)];
+      const luminance = TO_XYZ[1][0] * LINEAR[pixels[p]] + TO_XYZ[1][1] * LINEAR[pixels[p + 1]] + TO_XYZ[1][2] * LINEAR[pixels[p + 2]];
+      const root = luminance > KNEE ? Math.cbrt(luminance) : 7.787 * luminance + 16 / 116;
+      const tone = (116 * root - 16) / 50 - 1;
+      const a = square(offset, i, j, k, l, across, down) + tone * square(gain, i, j, k, l, across, down);
+      const b = square(offset, i + 1, j + 1, k + 1, l + 1, across, down) + tone * square(gain, i + 1, j + 1, k + 1, l + 1, across, down);
+      paint(out, p, luminance, power(root + (110 * a) / 500) - luminance, power(root - (110 * b) / 200) - luminance);
+    }
   }
   return out;
 }
 
+const ROOT_OF_KNEE = Math.cbrt(KNEE);
+const power = (root) => (root > ROOT_OF_KNEE ? root * root * root : (root - 16 / 116) / 7.787);
+
+// Between the four corners of a map.
+function square(map, i, j, k, l, across, down) {
+  const above = map[i] + across * (map[j] - map[i]);
+  return above + down * (map[k] + across * (map[l] - map[k]) - above);
+}
+
+// One pixel of that luminance, and of the colour that is `x` and `z` of XYZ away from grey, as far as sRGB has it.
+const AWAY = new Float64Array(3);
+function paint(out, p, luminance, x, z) {
+  let within = 1;
+  for (let channel = 0; channel < 3; channel++) {
+    const away = (AWAY[channel] = FROM_XYZ[channel][0] * x + FROM_XYZ[channel][2] * z);
+    within = Math.min(within, (away > 0 ? 1 - luminance : luminance) / Math.max(1e-9, Math.abs(away)));
+  }
+  for (let channel = 0; channel < 3; channel++) {
+    const value = Math.max(0, Math.min(1, luminance + within * AWAY[channel]));
+    out[p + channel] = Math.round(255 * (value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055));
+  }
+}
+
+// Each pixel's mean with its neighbours, as far as there are any.
+function means(from, channels, width, height) {
+  const out = new Float32Array(from.length);
+  for (let y = 0; y < height; y++) {
+    const [top, bottom] = [Math.max(0, y - NEIGHBOURS), Math.min(height - 1, y + NEIGHBOURS)];
+    for (let x = 0; x < width; x++) {
+      const [left, right] = [Math.max(0, x - NEIGHBOURS), Math.min(width - 1, x + NEIGHBOURS)];
+      for (let channel = 0; channel < channels; channel++) {
+        let sum = 0;
+        for (let v = top; v <= bottom; v++) for (let u = left; u <= right; u++) sum += from[channels * (v * width + u) + channel];
+        out[channels * (y * width + x) + channel] = sum / ((bottom - top + 1) * (right - left + 1));
+      }
+    }
+  }
+  return out;
+}
+
+// For each place of a long line: its two neighbours on a short one, and how near the second is.
+function between(small, full) {
+  return Array.from({ length: full }, (_, place) => {
+    const there = Math.max(0, Math.min(small - 1, (place + 0.5) * (small / full) - 0.5));
+    const before = Math.floor(there);
+    return [before, Math.min(small - 1, before + 1), there - before];
+  });
+}
+
+// How much an old pixel counts at a distance, and from where on it does not.
+const LINE = { reach: 1, share: (distance) => 1 - distance };
+const CUBIC = { reach: 2, share: (distance) => (distance < 1 ? (1.5 * distance - 2.5) * distance ** 2 + 1 : ((-0.5 * distance + 2.5) * distance - 4) * distance + 2) };
+
 // For each new pixel along a side: the first old one that it is made of, and the share of each.
-function weights(from, to) {
+function weights(from, to, { reach, share }) {
   const scale = from / to;
-  const reach = Math.max(scale, 1);
+  const wide = Math.max(scale, 1);
   return Array.from({ length: to }, (_, index) => {
     const centre = scale * (index + 0.5);
-    const first = Math.max(0, Math.floor(centre - reach + 0.5));
-    const end = Math.min(from, Math.floor(centre + reach + 0.5));
-    const shares = Array.from({ length: end - first }, (_, i) => Math.max(0, 1 - Math.abs((first + i - centre + 0.5) / reach)));
+    const first = Math.max(0, Math.floor(centre - reach * wide + 0.5));
+    const end = Math.min(from, Math.floor(centre + reach * wide + 0.5));
+    const shares = Array.from({ length: end - first }, (_, i) => Math.abs((first + i - centre + 0.5) / wide)).map((distance) => (distance < reach ? share(distance) : 0));
     const sum = shares.reduce((a, b) => a + b, 0);
     return { first, shares: shares.map((share) => share / sum) };
   });
 }
 
-// Bilinear, and each new pixel a mean of all that it covers.
-function resize(from, channels, width, height, toWidth, toHeight) {
+// Bilinear or bicubic, and each new pixel a mean of all that it covers.
+function resize(from, channels, width, height, toWidth, toHeight, kind = LINE) {
   if (width === toWidth && height === toHeight) return from;
-  const [columns, rows] = [weights(width, toWidth), weights(height, toHeight)];
+  const [columns, rows] = [weights(width, toWidth, kind), weights(height, toHeight, kind)];
   const across = new Float32Array(channels * toWidth * height);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < toWidth; x++) {
@@ -188,6 +257,7 @@ export async function colorize(pixels, width, height, side, isGrey, run, told) {
   const [wide, high] = [width, height].map((length) => Math.max(side, Math.floor((length * side) / Math.min(width, height) + 0.5)));
   const small = resize(planes(pixels), 3, width, height, wide, high);
   const squares = { side, overlap: Math.floor(side / 2), align: 1 };
-  const chroma = await tiled(isGrey ? luma(small) : lightness(small), 1, 2, wide, high, squares, run, told);
-  return colour(pixels, resize(chroma, 2, wide, high, width, height));
+  const light = lightness(small);
+  const chroma = await tiled(isGrey ? luma(small) : light, 1, 2, wide, high, squares, run, told);
+  return spread(pixels, width, height, light, chroma, wide, high);
 }
