@@ -149,9 +149,10 @@ def _stages(title: str) -> Iterator[Callable[[Stage], None]]:
         def tell(stage: Stage) -> None:
             nonlocal said
             left = "" if stage.seconds_left is None else f"about {stage.seconds_left:.0f} s left"
-            bar.update(line, completed=stage.share, description=f"{title}: {stage.text.lower()}", left=left)
+            text = f"{title}: {stage.text[:1].lower()}{stage.text[1:]}"
+            bar.update(line, completed=stage.share, description=text, left=left)
             if stage.text != said and not console.is_terminal:
-                print(f"{title}: {stage.text.lower()} …", file=sys.stderr, flush=True)
+                print(f"{text} …", file=sys.stderr, flush=True)
             said = stage.text
 
         yield tell
