@@ -68,6 +68,13 @@ COLORIZE = {
     "tree": Example("made/lone-tree-grey.jpg", "Lone tree", _MADE_GREY),
 }
 ENHANCE = {
+    "scratched": Example(
+        "made/lake-scratched.jpg",
+        "Scratched print",
+        "A photograph of today made grey, soft and grainy, and scratched; the scratches are marked already",
+        mask="made/lake-scratched-mask.png",
+        restore=True,
+    ),
     "photographer": Example("old/photographer.jpg", "Photographer, 1855", _PHOTOGRAPHER, scale=2, restore=True),
     "expedition": Example("old/expedition.jpg", "Expedition, 1897", _EXPEDITION),
     "deadwood": Example("old/deadwood.jpg", "Deadwood, 1890", _DEADWOOD, restore=True),
@@ -78,13 +85,6 @@ ENHANCE = {
     "blocks": Example("made/palace-square-blocks.jpg", "Blocks", "A photograph squeezed into a JPEG of quality 12"),
     "small": Example(
         "made/red-lips-small.jpg", "Too small", "A photograph of 128 × 128 pixels, made four times as large", scale=4
-    ),
-    "scratched": Example(
-        "made/lake-scratched.jpg",
-        "Scratched print",
-        "A photograph of today made grey, soft and grainy, and scratched; the scratches are marked already",
-        mask="made/lake-scratched-mask.png",
-        restore=True,
     ),
 }
 EXAMPLES = {"colorize": COLORIZE, "enhance": ENHANCE}
