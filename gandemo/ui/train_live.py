@@ -228,7 +228,7 @@ def _head(run: runs.RunSummary, watch: _Watch, secret: object) -> dict[str, Any]
         "score_help": SCORES.get(task.score, ("", ""))[1],
         "checkpoints": saved,
         "samples": sampled,
-        "sample_seconds": [round(float(value), 1) for value in watch.curves.seconds_at(sampled)],
+        "sample_seconds": [round(float(value), 3) for value in watch.curves.seconds_at(sampled)],
         "ahead": runs.waiting().index(run.id) if run.id in runs.waiting() else 0,
     }
 
@@ -400,7 +400,7 @@ def race(asked: Mapping[str, Any]) -> dict[str, Any]:
                     "changes": _changes(run),
                     "scores": curves.scores(watch.curves, score),
                     "samples": sheets,
-                    "sample_seconds": [round(float(value), 1) for value in watch.curves.seconds_at(sheets)],
+                    "sample_seconds": [round(float(value), 3) for value in watch.curves.seconds_at(sheets)],
                 }
             )
     stamp = _stamp(sides)

@@ -245,7 +245,7 @@ def test_a_race_on_a_phone(open_page: Callable[..., Any], served: str, home: Pat
         visit(phone, served)
         racers = []
         for seed in ("1", "2"):
-            run = start(phone, steps=30, seed=seed, sample_every=10)
+            run = start(phone, steps=300, seed=seed, sample_every=100)
             wait_for_state(phone, "done")
             wait_for_curves(phone)
             racers.append(run)
@@ -255,7 +255,7 @@ def test_a_race_on_a_phone(open_page: Callable[..., Any], served: str, home: Pat
             tick.tap()
         race = phone.locator(".gd-race")
         expect(race.locator("img[src]")).to_have_count(2)
-        expect(race.locator(".gd-race-words").first).to_contain_text("step 30")
+        expect(race.locator(".gd-race-words").first).to_contain_text("step 300")
         slider = race.get_by_label("Time of training")
         slider.focus()
         slider.press("Home")
