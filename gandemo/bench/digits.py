@@ -193,7 +193,7 @@ gr.Interface(lambda name: "Hello " + name, "text", "text").launch(server_port={p
 
 def _start() -> Iterator[Row]:
     """Seconds from the start of `python app.py` to its first answer, over those of a bare Gradio hello-world."""
-    app = Path(__file__).resolve().parent.parent / "app.py"
+    app = Path(__file__).resolve().parents[2] / "app.py"
     ours, bare = [], []
     for _ in range(5):
         port = _free_port()
