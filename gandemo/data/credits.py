@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from gandemo.data.archives import members, read_file
 from gandemo.data.photos import Photos
+from gandemo.data.sources import parts
 from gandemo.data.splits import csv_beside
 from gandemo.errors import DataError
 
@@ -32,22 +33,27 @@ def credits_of(photos: Photos) -> list[Credit]:
         DataError: the archive can't be read any more.
     """
     told: dict[str, tuple[str, str]] = {}
-    for content in _tables(photos.origin):
-        told |= _told(content)
+    for prefix, content in _tables(photos.origin):
+        told |= {prefix + name: whose for name, whose in _told(content).items()}
     if not told:
         return []
     counts = Counter(told.get(name, (NOT_STATED, NOT_STATED)) for name in photos.names)
     return [Credit(*whose, count) for whose, count in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))]
 
 
-def _tables(origin: Path) -> list[bytes]:
-    """The csv beside an archive, else those at the top of the folder or archive."""
-    beside = None if origin.is_dir() else csv_beside(origin)
-    if beside is not None:
-        return [read_file(beside)]
-    if origin.is_dir():
-        return [read_file(path) for path in sorted(origin.glob("*.csv"))]
-    return [read() for name, read in members(origin) if name.lower().endswith(".csv") and "/" not in name]
+def _tables(origin: Path) -> list[tuple[str, bytes]]:
+    """The csv beside an archive, else those at the top of the folder or archive; with what begins the photos' names."""
+    tables = []
+    for prefix, part in parts(origin):
+        beside = None if part.is_dir() else csv_beside(part)
+        if beside is not None:
+            tables.append((prefix, read_file(beside)))
+        elif part.is_dir():
+            tables += [(prefix, read_file(path)) for path in sorted(part.glob("*.csv"))]
+        else:
+            inside = members(part)
+            tables += [(prefix, read()) for name, read in inside if name.lower().endswith(".csv") and "/" not in name]
+    return tables
 
 
 def _told(content: bytes) -> dict[str, tuple[str, str]]:

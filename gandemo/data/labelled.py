@@ -1,8 +1,8 @@
 """Small grey pictures with a class each, in memory: the form of MNIST, and somebody's own pictures brought into it.
 
 Own pictures lie in class folders, in a folder, a zip or a tar: `0/a.png`, `1/b.png`, or `train/0/a.png` and
-`test/0/b.png`. They are made grey, squared with the colour of their border, and scaled to 28×28; dark ink on bright
-paper is turned to bright on dark, as MNIST has it.
+`test/0/b.png`; or in several archives that lie in a folder. They are made grey, squared with the colour of their
+border, and scaled to 28×28; dark ink on bright paper is turned to bright on dark, as MNIST has it.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import torch
 from PIL import Image
 
 from gandemo.data import cache
-from gandemo.data.archives import MAX_FILES, members, shown
+from gandemo.data.archives import ARCHIVES, MAX_FILES, shown
 from gandemo.data.images import SUFFIXES, Photo, Pixels, open_photo
-from gandemo.data.photos import locate
-from gandemo.data.splits import SPLITS, Split, assign, share_of
+from gandemo.data.sources import files_in, locate, parts
+from gandemo.data.splits import Split, assign, by_folders, folders_of, is_for, share_of, shared_folders
 from gandemo.errors import DataError
 
 SIDE = 28
 MAX_CLASSES = 1_000
 KEPT = 256  # pixels of the shorter side that a picture is first brought to
 UNNAMED = "all"  # the class of pictures that lie in no class folder
-_VERSION = 1
+_VERSION = 2  # 2: folders called train, val and test are heard where some pictures lie in none of them
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def decoded(path: Path) -> tuple[Path, dict[str, Any]]:
 
     Returns:
         The index: "pictures" ("name", "class", "split", "width" and "height" as they came), "classes", "skipped" (by
-        name, why), "turned" (whether dark was made bright).
+        name, why), "split_by" ("folders", or empty), "turned" (whether dark was made bright).
 
     Raises:
         DataError: as for `load_classes`.
@@ -112,23 +112,27 @@ def _decode_all(source: Path, folder: Path) -> dict[str, Any]:
     pictures: list[dict[str, Any]] = []
     small: list[Pixels] = []
     skipped: dict[str, str] = {}
-    for name, read in members(source):
-        path = PurePosixPath(name)
-        if path.suffix.lower() not in SUFFIXES:
-            continue
-        try:
-            photo = open_photo(read(), name=shown(name), shorter_side=KEPT)
-        except DataError as error:
-            skipped[name] = str(error)
-            continue
-        if len(pictures) >= MAX_FILES:
-            raise DataError(f"{source.name} holds more than {MAX_FILES:,} pictures; split it")
-        width, height = photo.size
-        small.append(to_small(photo))
-        pictures.append({"name": name, "class": _class_of(path), "width": width, "height": height})
+    for prefix, part in parts(source):
+        for inside, read in files_in(prefix, part):
+            name = prefix + inside
+            if PurePosixPath(inside).suffix.lower() not in SUFFIXES:
+                continue
+            try:
+                photo = open_photo(read(), name=shown(name), shorter_side=KEPT)
+            except DataError as error:
+                skipped[name] = str(error)
+                continue
+            if len(pictures) >= MAX_FILES:
+                raise DataError(f"{source.name} holds more than {MAX_FILES:,} pictures; split it")
+            width, height = photo.size
+            small.append(to_small(photo))
+            pictures.append({"name": name, "width": width, "height": height})
     if not pictures:
         first = next(iter(skipped.values()), "put PNG or JPEG files into a folder for each class")
         raise DataError(f"{source} holds no pictures that can be read: {first}")
+    shared = shared_folders(picture["name"] for picture in pictures)
+    for picture in pictures:
+        picture["class"] = _class_of(folders_of(picture["name"]), shared)
     if any(picture["class"] != UNNAMED for picture in pictures):
         loose = [picture["name"] for picture in pictures if picture["class"] == UNNAMED]
         skipped |= {name: f"{shown(name)} lies in no class folder, as others do" for name in loose}
@@ -138,9 +142,9 @@ def _decode_all(source: Path, folder: Path) -> dict[str, Any]:
         raise DataError(f"{source} has {len(classes):,} class folders; up to {MAX_CLASSES:,} are taken")
     # in the order of the hash, so that the first few of a split are a fair sample of it
     kept.sort(key=lambda place: share_of(pictures[place]["name"]))
-    told = {pictures[place]["name"]: _split_of(PurePosixPath(pictures[place]["name"])) for place in kept}
-    listed = {name: split for name, split in told.items() if split is not None} if all(told.values()) else {}
-    splits = assign(list(told), listed)
+    names = [pictures[place]["name"] for place in kept]
+    folders = by_folders(names)
+    splits = assign(names, folders)
     turned = float(np.median([border(small[place]) for place in kept])) > 127.0
     pixels = np.stack([small[place] for place in kept])
     (255 - pixels if turned else pixels).tofile(folder / "pixels.u8")
@@ -148,19 +152,26 @@ def _decode_all(source: Path, folder: Path) -> dict[str, Any]:
         "pictures": [{**pictures[place], "split": splits[pictures[place]["name"]]} for place in kept],
         "classes": classes,
         "skipped": skipped,
+        "split_by": "folders" if folders else "",
         "turned": turned,
     }
 
 
-def _class_of(path: PurePosixPath) -> str:
-    """The folder that a picture lies in, unless that only says what it is for."""
-    parent = path.parent.name
-    return parent if parent and parent.lower() not in SPLITS else UNNAMED
+def _class_of(folders: tuple[str, ...], shared: int) -> str:
+    """The folder that a picture lies in; where that only says what it is for, the one above: `7/train/a.png`.
+
+    Args:
+        folders: that it lies in, the outermost first.
+        shared: how many of them all pictures lie in; those above a folder `train` are no class.
+    """
+    if folders and not _is_aside(folders[-1]):
+        return folders[-1]
+    return next((folder for folder in reversed(folders[shared:]) if not _is_aside(folder)), UNNAMED)
 
 
-def _split_of(path: PurePosixPath) -> Split | None:
-    """What a folder above the class says that the picture is for."""
-    return next((SPLITS[part.lower()] for part in path.parts[:-1] if part.lower() in SPLITS), None)
+def _is_aside(folder: str) -> bool:
+    """Whether a folder tells what its pictures are for, or is an archive, and so no class."""
+    return is_for(folder) is not None or folder.lower().endswith(ARCHIVES)
 
 
 def _naturally(name: str) -> list[tuple[int, int, str]]:

@@ -101,6 +101,8 @@ def _remarks(
 ) -> list[str]:
     found = []
     training = splits["train"]
+    if said := {"csv": "The csv says", "folders": "Their folders say"}.get(index["split_by"]):
+        found.append(f"{said} which ones are to learn from and which ones to test.")
     if training < recipe.batch_size:
         found.append(
             f"{training:,} training pictures are fewer than a batch of {recipe.batch_size}: add pictures, or set "

@@ -16,16 +16,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gandemo.data import cache
-from gandemo.data.archives import ARCHIVES, MAX_FILES, is_source, members, read_file, shown
+from gandemo.data.archives import MAX_FILES, read_file, shown
 from gandemo.data.images import MAX_BYTES, SUFFIXES, Pixels, open_photo
-from gandemo.data.splits import Split, assign, csv_beside, read_csv, share_of
+from gandemo.data.sources import files_in, locate, parts
+from gandemo.data.splits import Split, assign, by_folders, csv_beside, read_csv, share_of
 from gandemo.errors import DataError
 
 STORED_SIDE = 512  # larger photos are kept with this as their shorter side
 SMALLEST_SIDE = 32
 LONGEST = 4  # of a panorama's sides, the longer one over the shorter; the middle is kept
 MAX_STORED = 64 * 2**30
-_VERSION = 1
+_VERSION = 2  # 2: folders called train, val and test are heard
 
 
 @dataclass(frozen=True)
@@ -99,29 +100,7 @@ def _one_of(most: int, rng: torch.Generator) -> int:
     return int(torch.randint(most + 1, (), generator=rng)) if most else 0
 
 
-# --- finding and loading ----------------------------------------------------------------------------------
-
-
-def locate(path: Path) -> Path:
-    """The folder or archive to read; a folder that holds a single archive and no photo stands for that archive.
-
-    Raises:
-        DataError: there is nothing at the path, or it is not clear what is meant.
-    """
-    if not path.exists():
-        raise DataError(f"there is no {path}; name a folder, a zip or a tar of photos")
-    if not is_source(path):
-        raise DataError(f"{path} is no folder, zip or tar; name one that holds photos")
-    if path.is_file():
-        return path
-    files = [file for file in sorted(path.iterdir()) if not file.name.startswith(".")]
-    archives = [file for file in files if file.is_file() and file.name.lower().endswith(ARCHIVES)]
-    if not archives or any(file.is_dir() or file.suffix.lower() in SUFFIXES for file in files):
-        return path
-    if len(archives) > 1:
-        names = ", ".join(file.name for file in archives[:3])
-        raise DataError(f"{path} holds several archives ({names}); keep one there, or name one of them")
-    return archives[0]
+# --- loading ---------------------------------------------------------------------------------------------
 
 
 def load_photos(path: Path, split: Split) -> Photos:
@@ -170,45 +149,62 @@ def _decode_all(source: Path, folder: Path) -> dict[str, Any]:
 def _decode_into(source: Path, file: io.BufferedWriter) -> dict[str, Any]:
     photos: dict[str, dict[str, Any]] = {}
     skipped: dict[str, str] = {}
-    beside = None if source.is_dir() else csv_beside(source)
-    listed = read_csv(read_file(beside), beside.name) if beside is not None else {}
+    found = parts(source)
+    common = _csv_of_all(source, found)
+    listed = dict(common)  # it may tell the archive as well: train.zip/a.png
     start = 0
-    for name, read in members(source):
-        path = PurePosixPath(name)
-        is_csv = path.suffix.lower() == ".csv" and len(path.parts) == 1 and beside is None
-        if not is_csv and path.suffix.lower() not in SUFFIXES:
-            continue
-        try:
-            if is_csv:
-                listed |= read_csv(read(), f"{source.name}/{name}")
+    for prefix, part in found:
+        beside = None if part.is_dir() else csv_beside(part)
+        told = common | (read_csv(read_file(beside), beside.name) if beside is not None else {})
+        for inside, read in files_in(prefix, part):
+            name, path = prefix + inside, PurePosixPath(inside)
+            is_csv = path.suffix.lower() == ".csv" and len(path.parts) == 1 and beside is None
+            if not is_csv and path.suffix.lower() not in SUFFIXES:
                 continue
-            pixels = _stored(read(), shown(name))
-        except DataError as error:
-            if is_csv:
-                raise
-            skipped[name] = str(error)
-            continue
-        if len(photos) >= MAX_FILES or start + pixels.size > MAX_STORED:
-            raise DataError(f"{source} holds too much: up to {MAX_FILES:,} photos are taken; split it")
-        file.write(pixels.tobytes())
-        photos[name] = {"name": name, "start": start, "height": pixels.shape[0], "width": pixels.shape[1]}
-        start += pixels.size
+            try:
+                if is_csv:
+                    told |= read_csv(read(), f"{part.name}/{inside}")
+                    continue
+                pixels = _stored(read(), shown(name))
+            except DataError as error:
+                if is_csv:
+                    raise
+                skipped[name] = str(error)
+                continue
+            if len(photos) >= MAX_FILES or start + pixels.size > MAX_STORED:
+                raise DataError(f"{source} holds too much: up to {MAX_FILES:,} photos are taken; split it")
+            file.write(pixels.tobytes())
+            photos[name] = {"name": name, "start": start, "height": pixels.shape[0], "width": pixels.shape[1]}
+            start += pixels.size
+        listed |= {prefix + inside: split for inside, split in told.items()}
     if skipped:
         first = next(iter(skipped.values()))
         if not photos:
             raise DataError(f"{source} holds no photo that can be read: {first}")
-        found = len(photos) + len(skipped)
-        warnings.warn(f"{len(skipped)} of {found} files in {source} are left out: {first}", stacklevel=2)
+        count = len(photos) + len(skipped)
+        warnings.warn(f"{len(skipped)} of {count} files in {source} are left out: {first}", stacklevel=2)
     if not photos:
         raise DataError(f"{source} holds no photos; put JPEG or PNG files there")
-    splits = assign(list(photos), listed)
+    folders = by_folders(photos)
+    splits = assign(list(photos), folders | listed)
     shorter = sorted(min(photo["height"], photo["width"]) for photo in photos.values())
     return {
         "side": max(SMALLEST_SIDE, shorter[len(shorter) // 20]),
         "skipped": skipped,
+        "split_by": "csv" if photos.keys() & listed.keys() else "folders" if folders else "",
         # in the order of the hash, so that the first few of a split are a fair sample of it
         "photos": [{**photos[name], "split": splits[name]} for name in sorted(photos, key=share_of)],
     }
+
+
+def _csv_of_all(source: Path, found: list[tuple[str, Path]]) -> dict[str, Split]:
+    """What the csv of a folder of archives says of the files in all of them."""
+    beside = {csv_beside(part) for prefix, part in found if prefix}
+    tables = [path for path in sorted(source.glob("*.csv")) if path not in beside] if beside else []
+    listed: dict[str, Split] = {}
+    for path in tables:
+        listed |= read_csv(read_file(path), path.name)
+    return listed
 
 
 def _stored(content: bytes, name: str) -> Pixels:

@@ -1,14 +1,17 @@
-"""Which picture is for what: as a csv beside or in the archive says (columns `file` and `split`), else by a hash."""
+"""Which picture is for what: as a csv says (columns `file` and `split`), else as folders say, else by a hash."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import io
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
+from gandemo.data.archives import ARCHIVES
 from gandemo.errors import DataError
 
 Split = Literal["train", "validation", "test"]
@@ -49,11 +52,55 @@ def read_csv(content: bytes, name: str) -> dict[str, Split]:
     return {file: SPLITS[split.strip().lower()] for file, split in found.items()}
 
 
+def folders_of(name: str) -> tuple[str, ...]:
+    """The folders that a file of that name lies in, the outermost first; some zips part them with backslashes."""
+    return tuple(part for part in re.split(r"[/\\]", name)[:-1] if part not in ("", "."))
+
+
+def shared_folders(names: Iterable[str]) -> int:
+    """How many folders all files of those names lie in."""
+    every = [folders_of(name) for name in names]
+    if not every:
+        return 0
+    pairs = zip(min(every), max(every), strict=False)  # those between begin as both do
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def is_for(folder: str) -> Split | None:
+    """What a folder's name says that its pictures are for: train, val, test and the like, and nothing else."""
+    return SPLITS.get(folder.lower())
+
+
+def by_folders(names: Iterable[str]) -> dict[str, Split]:
+    """What folders called train, val or test say; nothing where they hold out no picture, or every one.
+
+    Folders that all pictures lie in say nothing. Of several in each other the outermost counts. Where several archives
+    are read, the name of one may say it, too, in one of its words: `train-0.zip`, `images_val2017.tar`; folders in it
+    know better. A picture that lies in no such folder is for training, as one that a csv does not list.
+    """
+    every = list(names)
+    depth = shared_folders(every)
+    found: dict[str, Split | None] = {}
+    for name in every:
+        folders = folders_of(name)[depth:]
+        said = [*map(is_for, folders), *map(_is_for_archive, folders)]
+        found[name] = next((split for split in said if split is not None), None)
+    if set(found.values()) <= {"train", None} or not set(found.values()) & {"train", None}:
+        return {}
+    return {name: split or "train" for name, split in found.items()}
+
+
+def _is_for_archive(name: str) -> Split | None:
+    if not name.lower().endswith(ARCHIVES):
+        return None
+    return next((SPLITS[word] for word in re.findall("[a-z]+", name.lower()) if word in SPLITS), None)
+
+
 def assign(names: list[str], listed: Mapping[str, Split]) -> dict[str, Split]:
     """The split of every picture: as listed, else by a hash of its name, so that it stays when others come and go.
 
-    What picks the best checkpoint is neither trained on nor reported on. So where a csv holds out one part only, that
-    is the test, and a twelfth of the training pictures becomes the validation.
+    What picks the best checkpoint is neither trained on nor reported on. So where a csv or folders hold out one part
+    only, that is the test, and a twelfth of the training pictures, chosen by the hash, becomes the validation.
 
     Raises:
         DataError: there are fewer than three pictures.
@@ -75,7 +122,7 @@ def assign(names: list[str], listed: Mapping[str, Split]) -> dict[str, Split]:
             found |= dict.fromkeys(rest[: max(1, len(rest) // 12)], "validation")
     for missing in ("train", "validation", "test"):
         if missing not in found.values():
-            # a small folder, or a csv that says nothing of this part: it gets one picture of the largest
+            # a small folder, or a list that says nothing of this part: it gets one picture of the largest
             counts = [list(found.values()).count(split) for split in ("train", "validation", "test")]
             largest = ("train", "validation", "test")[counts.index(max(counts))]
             found[next(name for name in order if found[name] == largest)] = missing
