@@ -7,13 +7,13 @@ import hashlib
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gandemo.data.archives import files_of
 from gandemo.data.splits import csv_beside
+from gandemo.data.whole import new_folder
 from gandemo.errors import DataError
 
 KEEP = 6  # of a kind; the longest unused ones go
@@ -65,21 +65,16 @@ def stamp(source: Path, version: str = "") -> str:
 
 
 def _make(folder: Path, kind: str, build: Callable[[Path], dict[str, Any]]) -> None:
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        temporary.mkdir(parents=True)
-        index = build(temporary)
-        (temporary / "index.json").write_text(json.dumps(index), encoding="utf-8")
-        if not folder.exists():
-            temporary.rename(folder)
+        with new_folder(folder) as temporary:
+            index = build(temporary)
+            (temporary / "index.json").write_text(json.dumps(index), encoding="utf-8")
     except OSError as error:
         if not (folder / "index.json").is_file():  # another process may have been quicker
             raise DataError(
                 f"can't write the decoded pictures to {folder.parent} ({error.strerror}); free some space, or set "
                 "GANDEMO_HOME to a folder that has it"
             ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     others = sorted(folder.parent.glob(f"{kind}-*"), key=lambda path: -path.stat().st_mtime)
     for old in [path for path in others if path != folder][KEEP - 1 :]:
         shutil.rmtree(old, ignore_errors=True)

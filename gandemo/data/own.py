@@ -101,7 +101,7 @@ def _remarks(
 ) -> list[str]:
     found = []
     training = splits["train"]
-    if said := {"csv": "The csv says", "folders": "Their folders say"}.get(index["split_by"]):
+    if said := {"csv": "The csv says", "folders": "Names such as train and test say"}.get(index["split_by"]):
         found.append(f"{said} which ones are to learn from and which ones to test.")
     if training < recipe.batch_size:
         found.append(

@@ -167,7 +167,7 @@ def test_without_such_names_the_hash_says_it_all(tmp_path: Path) -> None:
 
 def test_the_report_tells_who_said_it(tmp_path: Path) -> None:
     folder = as_folder(tmp_path / "p", several("train", "test"))
-    assert own.check(str(folder), COLORIZE).remarks[0].startswith("Their folders say")
+    assert own.check(str(folder), COLORIZE).remarks[0].startswith("Names such as train and test say")
     (folder / "list.csv").write_text("file,split\ntrain/0.png,test\n")
     assert own.check(str(folder), COLORIZE).remarks[0].startswith("The csv says")
     assert own.check(str(folder), COLORIZE).splits["test"] == 7

@@ -85,11 +85,64 @@ def test_an_archive_and_its_csv(server: FakeHub, who: Callable[..., Hub], home: 
 
 
 @pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("train.zip", "test.zip"), [11, 1, 12]),
+        (("data/train-0.zip", "data/train-1.zip", "data/val-0.zip", "data/test-0.zip"), [24, 12, 12]),
+    ],
+)
+def test_several_archives_come_together(
+    server: FakeHub, who: Callable[..., Hub], home: Path, names: tuple[str, ...], splits: list[int]
+) -> None:
+    archives = {
+        name: zipped({f"{each % 2}/{each}.png": png(12 * place + each) for each in range(12)})
+        for place, name in enumerate(names)
+    }
+    server.plant(REPO.repo, {**archives, "README.md": b"# faces", "cover.png": png(1)}, kind="dataset")
+    heard: list[tuple[int, int]] = []
+    found = pull_pictures(REPO, who(""), progress=lambda done, total: heard.append((done, total)))
+    assert laid(found.path) == {*archives, "origin.json"}
+    assert heard[-1][0] == heard[-1][1] == sum(map(len, archives.values()))
+    report = own.check(str(found.path), RECIPES["digits"])
+    assert list(report.splits.values()) == splits
+    assert report.classes == {"0": 6 * len(names), "1": 6 * len(names)}
+    assert report.remarks[0].startswith("Names such as train and test say")
+
+
+def test_several_archives_and_their_tables(server: FakeHub, who: Callable[..., Hub], home: Path) -> None:
+    photos = [{f"{number}.png": png(9 * place + number, 40, "RGB") for number in range(9)} for place in (0, 1)]
+    tables = {"part-0.csv": b"file,split\n3.png,test\n", "all.csv": b"file,split\n4.png,val\n", "b/c.csv": b"x\n"}
+    files = {"part-0.zip": zipped(photos[0]), "part-1.zip": zipped(photos[1]), **tables}
+    server.plant(REPO.repo, files, kind="dataset")
+    found = pull_pictures(REPO, who(""))
+    assert laid(found.path) == {"part-0.zip", "part-0.csv", "part-1.zip", "all.csv", "origin.json"}
+    report = own.check(str(found.path), RECIPES["colorize"])
+    assert report.splits == {"train": 15, "validation": 2, "test": 1}
+
+
+def test_a_hostile_archive_among_several(server: FakeHub, who: Callable[..., Hub], home: Path) -> None:
+    """They are read where they lie, with the bounds that one alone has: nothing gets out, and nothing swells."""
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("train/0/zeros.png", bytes(40_000_000))
+        archive.writestr("../../out.png", png(50))
+    server.plant(REPO.repo, {"a.zip": zipped(digits()), "b.zip": bomb.getvalue()}, kind="dataset")
+    found = pull_pictures(REPO, who(""))
+    report = own.check(str(found.path), RECIPES["digits"])
+    assert (report.count, report.left_out) == (12, 2)
+    assert "grows" in report.skipped["b.zip/train/0/zeros.png"]
+    assert "leads out of the archive" in report.skipped["b.zip/../../out.png"]
+    assert not list(home.rglob("out.png"))
+
+
+@pytest.mark.parametrize(
     ("files", "says"),
     [
         ({"README.md": b"# nothing"}, "holds no pictures"),
         ({"data/train-00000.parquet": b"PAR1", "README.md": b"#"}, "Parquet files, which are not read here"),
-        ({"a.zip": zipped(digits()), "b.zip": zipped(digits())}, r"several archives \(a.zip, b.zip\)"),
+        ({f"{index}.zip": b"PK" for index in range(1_001)}, "has 1,001 archives; up to 1,000 are read together"),
+        ({"a.zip": File(b"x", True, told=2**31), "b.zip": File(b"x", True, told=2**31 + 1)}, "choose a smaller one"),
+        ({"a.zip": b"PK", "train/../../b.zip": b"PK"}, "can't be kept here"),
         ({"../../outside.png": png(1)}, "can't be kept here"),
         ({"train/../../../x.png": png(1)}, "can't be kept here"),
         ({"/etc/x.png": png(1)}, "can't be kept here"),

@@ -1,4 +1,4 @@
-"""Pictures to train on from a data set's repository: only pictures, the csv that sorts them, or one archive of both.
+"""Pictures to train on from a data set's repository: only pictures and the csv that sorts them, or archives of both.
 
 What may come is known and bounded before anything does. It lies in the folder of data sets then, named by its commit,
 and is a folder like any other.
@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path, PurePosixPath
 from threading import Lock
 
@@ -23,6 +22,8 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 from gandemo.data import images as im
 from gandemo.data.archives import ARCHIVES, shown
 from gandemo.data.own import MAX_UPLOAD, pulled_home
+from gandemo.data.sources import MAX_ARCHIVES
+from gandemo.data.whole import new_folder
 from gandemo.errors import HubError
 from gandemo.ship.hub.client import Hub, patience
 from gandemo.ship.hub.ids import HubId
@@ -119,7 +120,7 @@ def _listed(source: HubId, commit: str, hub: Hub) -> list[RepoFile]:
 
     found = hub.patiently(ask)
     if len(found) > LISTED:
-        raise HubError(f"{source} has more than {LISTED:,} files; choose a smaller one, or one that holds an archive")
+        raise HubError(f"{source} has more than {LISTED:,} files; choose a smaller one, or one that holds archives")
     return [entry for entry in found if isinstance(entry, RepoFile)]
 
 
@@ -153,13 +154,7 @@ def _chosen(source: HubId, listed: Iterable[RepoFile], bounds: Bounds) -> tuple[
     if not pictures and not archives:
         raise HubError(_nothing(source, has_parquet, left_out))
     if sum(entry.size for entry in archives) > sum(entry.size for entry in pictures.values()):
-        if len(archives) > 1:
-            names = ", ".join(shown(entry.path) for entry in archives[:3])
-            raise HubError(f"{source} holds several archives ({names}), and one is read; choose one that holds one")
-        (archive,) = archives
-        stem = PurePosixPath(archive.path.removesuffix(".gz"))
-        beside = tables.get(stem.with_suffix(".csv").as_posix())
-        found = {PurePosixPath(entry.path).name: entry for entry in (archive, beside) if entry is not None}
+        found = _with_tables(source, archives, tables)
     else:
         found = {**pictures, **{path: entry for path, entry in tables.items() if "/" not in path}}
     size = sum(entry.size for entry in found.values())
@@ -175,6 +170,21 @@ def _chosen(source: HubId, listed: Iterable[RepoFile], bounds: Bounds) -> tuple[
     return found, tuple(left_out)
 
 
+def _with_tables(source: HubId, archives: Sequence[RepoFile], tables: Mapping[str, RepoFile]) -> dict[str, RepoFile]:
+    """Archives, and each one's csv; of several those for all as well. A single one needs none of the folders around."""
+    if len(archives) > MAX_ARCHIVES:
+        raise HubError(
+            f"{source} has {len(archives):,} archives; up to {MAX_ARCHIVES:,} are read together, so choose another one"
+        )
+    found = {entry.path: entry for entry in archives}
+    beside = [entry.path.removesuffix(".gz") for entry in archives]
+    names = [PurePosixPath(path).with_suffix(".csv").as_posix() for path in beside]
+    found |= {name: tables[name] for name in names if name in tables}
+    if len(archives) == 1:
+        return {PurePosixPath(path).name: entry for path, entry in found.items()}
+    return found | {path: entry for path, entry in tables.items() if "/" not in path}
+
+
 def _nothing(source: HubId, has_parquet: bool, left_out: Sequence[str]) -> str:
     if has_parquet:
         return (
@@ -183,7 +193,7 @@ def _nothing(source: HubId, has_parquet: bool, left_out: Sequence[str]) -> str:
         )
     if left_out:
         return f"{source}: {left_out[0]} is larger than the {im.MAX_BYTES >> 20} MB that a picture may have"
-    return f"{source} holds no pictures; what is read there are PNG and JPEG files, or one zip or tar of them"
+    return f"{source} holds no pictures; what is read there are PNG and JPEG files, or zips and tars of them"
 
 
 def _check_name(source: HubId, name: str) -> None:
@@ -198,12 +208,11 @@ def _lay(
     source: HubId, commit: str, files: dict[str, RepoFile], path: Path, hub: Hub, progress: Progress | None
 ) -> None:
     """Downloads files into a folder that is there with all of them or not at all."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     total = sum(entry.size for entry in files.values())
     done = dict.fromkeys(files, 0)
     lock = Lock()
 
-    def get(name: str) -> None:
+    def get(name: str, into: Path) -> None:
         def hear(count: int) -> None:
             with lock:
                 done[name] = count
@@ -211,24 +220,20 @@ def _lay(
                     progress(sum(done.values()), total)
 
         entry = files[name]
-        came = download_file(source, commit, entry, hub, hear, repo_type="dataset", into=temporary / "came")
-        target = temporary / "laid" / name
+        came = download_file(source, commit, entry, hub, hear, repo_type="dataset", into=into / ".came")
+        target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(came, target)
         hear(entry.size)
 
-    try:
-        (temporary / "laid").mkdir(parents=True)
+    with new_folder(path) as folder:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="pictures") as pool:
             try:
-                for _ in pool.map(get, files):
+                for _ in pool.map(get, files, repeat(folder)):
                     pass
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)  # nobody wants the rest
                 raise
+        shutil.rmtree(folder / ".came")
         came = {"repo": source.repo, "revision": source.revision, "commit": commit}
-        (temporary / "laid" / ORIGIN).write_text(json.dumps(came, indent=2) + "\n", encoding="utf-8")
-        if not path.exists():  # somebody else may have been quicker
-            (temporary / "laid").rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        (folder / ORIGIN).write_text(json.dumps(came, indent=2) + "\n", encoding="utf-8")
