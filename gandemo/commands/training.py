@@ -179,17 +179,17 @@ def _as_fork(source: str, settings: dict[str, Any], anew: bool) -> str:
 
 def delete(run: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Delete a run for good; one that trains is refused."""
-    from gandemo.training import runs
+    from gandemo.training import runs, storage
 
     folder = runs.find_run(run).absolute()
-    asked = runs.ask_to_delete(folder)
+    asked = storage.ask_to_delete(folder)
     if not yes:
         if not sys.stdin.isatty():
             raise RequestError(f"{asked.question} Say so with --yes")
         if not typer.confirm(asked.question):
             print(f"{asked.run} stays")
             return
-    runs.delete(folder, asked.token)
+    storage.delete(folder, asked.token)
     print(f"{asked.run} is deleted")
 
 
@@ -199,11 +199,11 @@ def tidy(
     ] = None,
 ) -> None:
     """Free what nobody needs of runs that have ended, until all fit into the bound; best and last checkpoints stay."""
-    from gandemo.training import runs
+    from gandemo.training import storage
 
     if limit is not None:
-        runs.set_disk_limit(_bytes(limit))
-    taken, bound = runs.tidy(), runs.disk_limit()
+        storage.set_disk_limit(_bytes(limit))
+    taken, bound = storage.tidy(), storage.disk_limit()
     print(f"the runs take {taken / 1e9:.2f} GB" + ("" if bound is None else f" of the {bound / 1e9:.2f} GB allowed"))
 
 

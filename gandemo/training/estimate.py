@@ -21,7 +21,7 @@ from typing import Literal
 
 from gandemo.errors import GanDemoError, TrainingError
 from gandemo.recipe import Recipe
-from gandemo.training import runs
+from gandemo.training import runs, storage
 
 SECONDS = 2.0  # of steps that are measured, at least
 SHARE = 10  # an evaluation is measured on so much less pictures
@@ -128,7 +128,7 @@ def measure(recipe: Recipe, clock: Callable[[], float] = time.perf_counter) -> E
         saved = checkpoint.save(folder / "checkpoint", recipe, shipped, trainer.discriminator)
         state.save_state(folder / "state", 1, trainer.networks, trainer.optimizers, {"noise": trainer.rng}, {})
         save = now() - start
-        sizes = runs.size(saved.path), runs.size(folder / "state")
+        sizes = storage.size(saved.path), storage.size(folder / "state")
     return Estimate(
         step=step,
         sheet=sheet,

@@ -24,7 +24,7 @@ from gandemo import checkpoint
 from gandemo.data.datasets import data_home
 from gandemo.errors import CheckpointError, GanDemoError, TrainingError
 from gandemo.recipe import Recipe
-from gandemo.training import events, forks, process, runs, state, terms
+from gandemo.training import events, forks, process, runs, state, storage, terms
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 MIN_FREE = 200 * 10**6  # bytes on the disk below which no run is started
@@ -183,13 +183,13 @@ class Manager:
                 process.kill(folder)
         return f"{folder.name} was ended without saving" if now else said
 
-    def ask_to_delete(self, run: str) -> runs.Deletion:
+    def ask_to_delete(self, run: str) -> storage.Deletion:
         """What deleting a run takes away, and the token that `delete` wants.
 
         Raises:
             GanDemoError: there is no such run, or it is running.
         """
-        return runs.ask_to_delete(self._own(run))
+        return storage.ask_to_delete(self._own(run))
 
     def delete(self, run: str, token: str) -> None:
         """Deletes a run for good.
@@ -197,7 +197,7 @@ class Manager:
         Raises:
             GanDemoError: there is no such run, it is running, or it has changed since it was asked for.
         """
-        runs.delete(self._own(run), token)
+        storage.delete(self._own(run), token)
 
     def close(self, seconds: float = 60.0) -> None:
         """Lets all children save and leave, and waits for them; what waits in the queue stays there."""
@@ -243,8 +243,8 @@ class Manager:
             free = shutil.disk_usage(home).free
             if free < MIN_FREE:
                 raise TrainingError(f"only {free / 1e6:,.0f} MB are free on the disk of {home}; free some space first")
-        limit = runs.disk_limit()
-        if limit is not None and (taken := runs.tidy(limit)) > limit:
+        limit = storage.disk_limit()
+        if limit is not None and (taken := storage.tidy(limit)) > limit:
             raise TrainingError(
                 f"the runs take {taken / 1e9:.2f} GB of the {limit / 1e9:.2f} GB allowed; delete one or raise the bound"
             )
@@ -356,8 +356,8 @@ class Manager:
         if now < self._next_look_at_the_disk or not self._children:
             return
         self._next_look_at_the_disk = now + 15.0
-        limit = runs.disk_limit()
-        if limit is None or (taken := runs.tidy(limit)) <= limit:
+        limit = storage.disk_limit()
+        if limit is None or (taken := storage.tidy(limit)) <= limit:
             return
         for child in self._children.values():
             if not process.stop_requested(child.folder):

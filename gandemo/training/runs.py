@@ -1,4 +1,4 @@
-"""Run folders: made, found, listed, asked to stop, thinned and deleted.
+"""Run folders: made, found, listed, queued and asked to stop.
 
 What is told of a run is read from its folder, and from the queue beside it, so that any page, a second server and the
 command line see the same run.
@@ -6,24 +6,21 @@ command line see the same run.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
-import shutil
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gandemo import checkpoint
 from gandemo.errors import CheckpointError, RecipeError, TrainingError
 from gandemo.recipe import Recipe
-from gandemo.training import events, process, state, terms
+from gandemo.training import events, process, terms
 
 State = Literal["queued", "starting", "running", "stopping", "stopped", "interrupted", "failed", "done"]
 ACTIVE: tuple[State, ...] = ("starting", "running", "stopping")
@@ -176,7 +173,7 @@ def summarise(path: Path) -> RunSummary:
 
 
 def _summarise(path: Path, queue: list[str]) -> RunSummary:
-    status = _status(path / "recipe.json")
+    status = status_of(path / "recipe.json")
     recipe = _recipe(path / "recipe.json", status)
     claim = process.holder(path)  # before the events, so that what its process tells last is seen
     known = events.outline(path / "events.jsonl")
@@ -247,10 +244,10 @@ def log_tail(path: Path, lines: int = 20) -> str:
 
 
 def _touched(path: Path) -> float:
-    return max(_status(path / name)[0] for name in ("events.jsonl", terms.FILE))
+    return max(status_of(path / name)[0] for name in ("events.jsonl", terms.FILE))
 
 
-def _status(path: Path) -> tuple[float, int]:
+def status_of(path: Path) -> tuple[float, int]:
     """When a file was last written, and its size; zeros where it is not there."""
     try:
         status = path.stat()
@@ -296,9 +293,17 @@ def write_queue(ids: list[str]) -> None:
     Raises:
         TrainingError: the disk is full.
     """
-    path = runs_home() / QUEUE
+    write_json(runs_home() / QUEUE, {"waiting": ids})
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Replaces a file beside the runs in one piece; to be called within `alone`.
+
+    Raises:
+        TrainingError: the disk is full.
+    """
     try:
-        path.with_suffix(".tmp").write_text(json.dumps({"waiting": ids}), encoding="utf-8")
+        path.with_suffix(".tmp").write_text(json.dumps(values), encoding="utf-8")
         path.with_suffix(".tmp").replace(path)
     except OSError as error:
         raise TrainingError(f"can't write {path}: {error.strerror}; free some space and try again") from None
@@ -324,143 +329,3 @@ def stop(folder: Path) -> str:
         raise TrainingError(f"{found.id} is not running: it is {found.state}")
     process.request_stop(folder)
     return f"{found.id} is stopping; it saves first"
-
-
-# --- room on the disk -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """What somebody must confirm before a run is deleted.
-
-    Attributes:
-        run: its id.
-        question: in plain words.
-        token: to be handed to `delete`; it no longer fits once the run has gone on.
-    """
-
-    run: str
-    question: str
-    token: str
-
-
-def ask_to_delete(folder: Path) -> Deletion:
-    """What deleting a run would take away, and the token that confirms it.
-
-    Raises:
-        TrainingError: it is running, or lies outside the folder of all runs.
-    """
-    found = summarise(folder)
-    if folder.parent.resolve() != runs_home().resolve() or folder.is_symlink():
-        raise TrainingError(f"{folder} lies outside {runs_home()}; delete it by hand")
-    if found.state in ACTIVE:
-        raise TrainingError(f"{found.id} is {found.state}; stop it before you delete it")
-    count = len(state.state_folders(folder / "checkpoints")) + (folder / "checkpoints" / "best").is_dir()
-    taken = size(folder) / 1e6
-    question = (
-        f"Delete {found.id} ({found.state} at step {found.step:,}) with {count or 'no'} "
-        f"checkpoint{'' if count == 1 else 's'}, {f'{taken:,.1f}' if taken >= 0.1 else 'less than 0.1'} MB? This can't "
-        "be undone."
-    )
-    seen = (str(folder.resolve()), found.step, _status(folder / "events.jsonl"))
-    return Deletion(found.id, question, hashlib.sha256(repr(seen).encode()).hexdigest()[:16])
-
-
-def delete(folder: Path, token: str) -> None:
-    """Deletes a run for good, out of the queue as well.
-
-    Raises:
-        TrainingError: it is running, or has gone on since the token was given out.
-    """
-    with alone():
-        asked = ask_to_delete(folder)
-        if not secrets.compare_digest(asked.token, token):
-            raise TrainingError(f"{asked.run} has changed since you were asked; look again before you delete it")
-        hold = process.hold(folder)
-        if asked.run in (queue := waiting()):
-            write_queue([run for run in queue if run != asked.run])
-        if sys.platform == "win32":
-            hold.release()  # an open file would keep the folder from being renamed
-        gone = folder.with_name(f".deleted-{asked.run}-{secrets.token_hex(4)}")
-        try:
-            folder.rename(gone)  # in one piece: nobody sees half a run
-        except OSError as error:
-            raise TrainingError(f"can't delete {folder}: {error.strerror}; close what uses it and try again") from None
-        finally:
-            hold.release()
-    shutil.rmtree(gone, ignore_errors=True)
-
-
-def size(folder: Path) -> int:
-    """Bytes in a folder and below it; files that vanish meanwhile count nothing."""
-    total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += os.lstat(os.path.join(root, name)).st_size
-    return total
-
-
-def disk_limit() -> int | None:
-    """How many bytes all runs together may take, as somebody has set; None: as many as there are."""
-    try:
-        value = json.loads((runs_home() / "settings.json").read_text(encoding="utf-8"))["disk_limit"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return value if isinstance(value, int) and value > 0 else None
-
-
-def set_disk_limit(limit: int | None) -> None:
-    """Sets, or with None lifts, how many bytes all runs together may take.
-
-    Raises:
-        TrainingError: the bound is too small for any run, or can't be written.
-    """
-    if limit is not None and limit < 10**7:
-        raise TrainingError(f"a bound of {limit / 1e6:g} MB is too small for a run; take 10 MB or more")
-    with alone():
-        path = runs_home() / "settings.json"
-        try:
-            path.with_suffix(".tmp").write_text(json.dumps({"disk_limit": limit}), encoding="utf-8")
-            path.with_suffix(".tmp").replace(path)
-        except OSError as error:
-            raise TrainingError(f"can't write {path}: {error.strerror}; free some space and try again") from None
-
-
-def tidy(limit: int | None = None) -> int:
-    """Makes room until all runs fit into a bound; what nobody would miss goes first, and only of runs that have ended.
-
-    First the remains of deletions; then, from the longest untouched run on, the saved states of runs that are done,
-    and checkpoints that are neither the best nor the last. Never the best, the last, or what a resume needs.
-
-    Args:
-        limit: in bytes; None: the one that was set.
-
-    Returns:
-        What all runs take now, in bytes.
-    """
-    limit = disk_limit() if limit is None else limit
-    for remains in runs_home().glob(".deleted-*"):
-        shutil.rmtree(remains, ignore_errors=True)
-    total = size(runs_home())
-    if limit is None or total <= limit:
-        return total
-    for found in reversed(list(list_runs())):
-        if found.state in (*ACTIVE, "queued"):
-            continue
-        try:
-            hold = process.hold(found.path)
-        except TrainingError:
-            continue
-        try:
-            spare = state.state_folders(found.path / "checkpoints")[:0:-1]
-            if found.state == "done":
-                spare = [*state.state_folders(found.path / "state"), *spare]
-            for path in spare:
-                total -= size(path)
-                state.discard(path)
-                if total <= limit:
-                    return total
-        finally:
-            hold.release()
-    return total

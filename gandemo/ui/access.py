@@ -14,8 +14,9 @@ import ipaddress
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
-from gandemo.errors import RequestError
+from gandemo.errors import DataError, RequestError
 
 _SECRET = re.compile(r"^[0-9a-f]{32,128}$")
 
@@ -30,7 +31,7 @@ class Bounds:
         minutes: that it trains in one go.
         waiting: runs in the queue.
         upload: bytes of one file.
-        disk: bytes that all runs may take, where nobody has set another bound.
+        disk: bytes that all runs may take, where nobody has set another bound; and pictures that were sent or fetched.
         settings: of a recipe that may be changed.
     """
 
@@ -103,6 +104,18 @@ def may_change(owner: str, secret: object) -> bool:
     if not is_public():
         return True
     return bool(owner) and isinstance(secret, str) and bool(_SECRET.match(secret)) and owner == digest(secret)
+
+
+def check_room(folder: Path) -> None:
+    """Refuses more pictures of visitors where those in a folder fill their share of the disk already.
+
+    Raises:
+        DataError: they do.
+    """
+    from gandemo.training import storage
+
+    if storage.size(folder) > BOUNDS.disk:
+        raise DataError("the server has no room for more pictures; run gandemo on your own machine")
 
 
 def _is_loopback(host: str) -> bool:

@@ -198,17 +198,15 @@ def cards(task: str) -> list[dict[str, Any]]:
     for entry in entries(task):
         frechet = entry.figure("frechet")
         measured = [] if frechet is None else [f"Fréchet {_short(frechet)}"]
-        source = origin(entry.path).get("repo")
-        pulled = [] if source is None else [f"from {source}"]
-        shown.append(
-            {
-                "name": entry.name,
-                "text": entry.recipe.description,
-                "facts": [entry.dataset, *measured, *pulled],
-                "strip": strip(entry.path),
-            }
-        )
+        shown.append(card(entry, [entry.dataset, *measured], strip(entry.path)))
     return shown
+
+
+def card(entry: Entry, facts: list[str], strip: str | None) -> dict[str, Any]:
+    """A checkpoint with some facts, and where it was pulled from, if it was."""
+    source = origin(entry.path).get("repo")
+    pulled = [] if source is None else [f"from {source}"]
+    return {"name": entry.name, "text": entry.recipe.description, "facts": [*facts, *pulled], "strip": strip}
 
 
 def strip(folder: Path) -> str | None:

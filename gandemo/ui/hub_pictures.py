@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gandemo.data import own
-from gandemo.errors import DataError, GanDemoError, RequestError
-from gandemo.training import runs
+from gandemo.errors import GanDemoError, RequestError
 from gandemo.ui import access
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def look(text: object) -> Pictures | dict[str, Any]:
             if sum(not other.is_over for other in _fetches.values()) >= AT_ONCE:
                 raise RequestError(f"{AT_ONCE} data sets are being fetched already; try again when one of them is here")
             if access.is_public():
-                _check_room()
+                access.check_room(own.pulled_home())
             fetch = _fetches[source] = _Fetch()
             threading.Thread(target=_fetch, args=(source, fetch), name=f"fetch {source}", daemon=True).start()
             over = [key for key, other in _fetches.items() if other.is_over]
@@ -94,8 +93,3 @@ def _fetch(source: HubId, fetch: _Fetch) -> None:
         fetch.found = pull_pictures(source, Hub(None, offline=access.is_local()), progress=hear, bounds=bounds)
     except Exception as error:  # told by whoever asks next
         fetch.error = error
-
-
-def _check_room() -> None:
-    if runs.size(own.pulled_home()) > access.BOUNDS.disk:
-        raise DataError("the server has no room for more pictures; run gandemo on your own machine")

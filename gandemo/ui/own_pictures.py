@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gandemo.data import datasets, own
 from gandemo.errors import DataError, RequestError
 from gandemo.recipe import Recipe
-from gandemo.training import preview, runs
+from gandemo.training import preview
 from gandemo.ui import access, catalog, hub_pictures, photo_files
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def check(asked: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
     if asked.get("sent"):
         file = photo_files.sent(asked["sent"], gone=_GONE)
         if access.is_public():
-            _check_room(file)
+            _check_size(file)
+            access.check_room(own.kept_home())
         name, title = PREFIX + own.keep(file, str(asked.get("name"))).name, str(asked.get("name"))[:120]
     elif asked.get("hub"):
         found = hub_pictures.look(asked["hub"])
@@ -132,9 +133,7 @@ def _is_kept(name: str) -> bool:
     return Path(name.removeprefix(datasets.CLASSES)).parent == own.kept_home()
 
 
-def _check_room(file: Path) -> None:
+def _check_size(file: Path) -> None:
     most = access.BOUNDS.upload
     if file.stat().st_size > most:
         raise DataError(f"a file may have {most / 1e6:.0f} MB on a public server; send fewer or smaller pictures")
-    if runs.size(own.kept_home()) > access.BOUNDS.disk:
-        raise DataError("the server has no room for more pictures; run gandemo on your own machine")

@@ -26,7 +26,7 @@ from gandemo.errors import CheckpointError, RecipeError, RequestError
 from gandemo.recipes import RECIPES
 from gandemo.ship.publish import changes
 from gandemo.tasks import TASKS
-from gandemo.training import curves, doctor, events, runs, state, terms
+from gandemo.training import curves, doctor, events, runs, state, storage, terms
 from gandemo.ui import access, catalog, publications, train_answers, train_form
 
 REPORTS = 4_000  # progress events of a run in memory
@@ -150,7 +150,7 @@ def _choose(found: Sequence[runs.RunSummary], name: object) -> runs.RunSummary |
 
 def _list_of(found: Sequence[runs.RunSummary], secret: object, rows: int) -> dict[str, Any]:
     queue = runs.waiting()
-    limit = runs.disk_limit()
+    limit = storage.disk_limit()
     return {
         "runs": [_row(run, secret) for run in found[:rows]],
         "count": len(found),

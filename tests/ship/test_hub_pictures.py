@@ -22,7 +22,7 @@ from gandemo.errors import DataError, GanDemoError, HubError, RequestError
 from gandemo.recipes import RECIPES
 from gandemo.ship.hub import Hub, HubId, pull_pictures
 from gandemo.ship.hub.pictures import Bounds
-from gandemo.ui import access, own_pictures, train_answers
+from gandemo.ui import access, own_pictures, train_answers, train_wishes
 from tests.ship.fake_hub import FakeHub, File
 
 REPO = HubId("ada/faces")
@@ -254,7 +254,7 @@ def test_the_page_asks_in_nobodys_name(server: FakeHub, home: Path, monkeypatch:
     assert found["report"]["remarks"][0].startswith("train/1/huge.png there: too large")
     assert found["preview"].startswith("data:image/png;base64,")
     assert str(home) not in json.dumps(found)
-    wish = train_answers.Wish.parse({"recipe": "digits", "dataset": found["name"]})
+    wish = train_wishes.Wish.parse({"recipe": "digits", "dataset": found["name"]})
     assert wish.recipe.classes == 2
     assert own_pictures.name_of(wish.recipe.dataset) == found["name"]
     assert own_pictures.title_of(wish.recipe.dataset) == "ada/faces"
@@ -263,7 +263,7 @@ def test_the_page_asks_in_nobodys_name(server: FakeHub, home: Path, monkeypatch:
     assert server.tokens() == set()
     for wrong in ("hub/ada--faces--0000000000000000", "hub/../own", "hub/ada--faces--" + "0" * 15, "hub//etc"):
         with pytest.raises(GanDemoError):
-            train_answers.Wish.parse({"recipe": "digits", "dataset": wrong})
+            train_wishes.Wish.parse({"recipe": "digits", "dataset": wrong})
     for wrong in ("", "faces", "a/b/c", "../own", "ada/..", "ada/faces@../x"):
         with pytest.raises(GanDemoError):
             answered(hub=wrong or " ")

@@ -23,7 +23,7 @@ import tiny
 from gandemo.errors import CheckpointError, GanDemoError, RecipeError, TrainingError
 from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
-from gandemo.training import events, process, runs
+from gandemo.training import events, process, runs, storage
 from gandemo.training.manager import Manager, child_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -401,14 +401,14 @@ def test_no_room(manage: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) ->
         run = manager.start(recipe()).id
         wait(run, "running")
         (runs.find_run(run) / "large").write_bytes(bytes(11_000_000))
-        runs.set_disk_limit(10_000_000)
+        storage.set_disk_limit(10_000_000)
         monkeypatch.setattr(manager, "_next_look_at_the_disk", 0.0)
         wait(run, "stopped")
         assert "of the 0.01 GB allowed; delete one or raise the bound" in runs.summarise(runs.find_run(run)).reason
         for press in (lambda: manager.start(recipe()), lambda: manager.resume(run)):
             with pytest.raises(TrainingError, match=r"the runs take 0\.01 GB of the 0\.01 GB allowed"):
                 press()
-        runs.set_disk_limit(None)
+        storage.set_disk_limit(None)
         manager.resume(run)
         wait(run, "running")
         monkeypatch.setattr("gandemo.training.manager.MIN_FREE", 10**18)

@@ -14,7 +14,7 @@ import pytest
 import tiny
 
 from gandemo.errors import CheckpointError, TrainingError
-from gandemo.training import events, process, runs, state
+from gandemo.training import events, process, runs, state, storage
 from gandemo.training.events import Evaluated, Event, Finished, Progress, Started
 
 
@@ -304,14 +304,14 @@ def test_stopping() -> None:
 def test_deleting_takes_a_confirmation() -> None:
     folder = make("run", started(), progress(2), finished(2, "stopped"))
     tiny.save(folder / "checkpoints" / "step-2")
-    asked = runs.ask_to_delete(folder)
+    asked = storage.ask_to_delete(folder)
     assert asked.question.startswith("Delete run (stopped at step 2) with 1 checkpoint, ")
     with pytest.raises(TrainingError, match="has changed since you were asked"):
-        runs.delete(folder, "0" * 16)
+        storage.delete(folder, "0" * 16)
     events.append(folder / "events.jsonl", progress(3))
     with pytest.raises(TrainingError, match="has changed since you were asked"):
-        runs.delete(folder, asked.token)
-    runs.delete(folder, runs.ask_to_delete(folder).token)
+        storage.delete(folder, asked.token)
+    storage.delete(folder, storage.ask_to_delete(folder).token)
     assert not folder.exists()
     assert [path.name for path in runs.runs_home().iterdir()] == [".lock"]
     with pytest.raises(CheckpointError, match="no run"):
@@ -321,16 +321,16 @@ def test_deleting_takes_a_confirmation() -> None:
 def test_a_queued_run_leaves_the_queue_with_its_folder() -> None:
     folder = make("run")
     runs.write_queue(["run", "other"])
-    runs.delete(folder, runs.ask_to_delete(folder).token)
+    storage.delete(folder, storage.ask_to_delete(folder).token)
     assert runs.waiting() == ["other"]
 
 
 def test_a_running_run_is_not_deleted() -> None:
     folder = make("run", started())
-    token = runs.ask_to_delete(folder).token
+    token = storage.ask_to_delete(folder).token
     kept = process.hold(folder)
     with pytest.raises(TrainingError, match="run is starting; stop it before you delete it"):
-        runs.delete(folder, token)
+        storage.delete(folder, token)
     kept.release()
     assert folder.is_dir()
 
@@ -339,11 +339,11 @@ def test_only_what_lies_among_the_runs_is_deleted(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     runs.lay_out(outside, tiny.DIGITS)
     with pytest.raises(TrainingError, match="lies outside"):
-        runs.ask_to_delete(outside)
+        storage.ask_to_delete(outside)
     runs.runs_home().mkdir(parents=True, exist_ok=True)
     (runs.runs_home() / "link").symlink_to(outside)
     with pytest.raises(TrainingError, match="lies outside"):
-        runs.ask_to_delete(runs.find_run("link"))
+        storage.ask_to_delete(runs.find_run("link"))
 
 
 def fill(folder: Path, *steps: int) -> None:
@@ -367,36 +367,36 @@ def test_a_bound_takes_what_nobody_would_miss() -> None:
     stopped = make("stopped", started(), finished(4, "stopped"))
     fill(stopped, 1, 2, 3, 4)
     (runs.runs_home() / ".deleted-x-1").mkdir()
-    everything = runs.size(runs.runs_home())
+    everything = storage.size(runs.runs_home())
 
-    assert runs.tidy() == everything
+    assert storage.tidy() == everything
     assert not (runs.runs_home() / ".deleted-x-1").exists()
-    taken = runs.tidy(everything - 75_000)
-    assert taken == runs.size(runs.runs_home()) <= everything - 75_000
+    taken = storage.tidy(everything - 75_000)
+    assert taken == storage.size(runs.runs_home()) <= everything - 75_000
     assert names(done / "state") == []
     assert names(done / "checkpoints") == ["best", "step-3", "step-4"]
     assert names(stopped / "checkpoints") == ["best", "step-1", "step-2", "step-3", "step-4"]
 
     kept = process.hold(stopped)
-    runs.tidy(1)
+    storage.tidy(1)
     assert len(names(stopped / "checkpoints")) == 5  # it may be training
     kept.release()
-    assert runs.tidy(1) > 1
+    assert storage.tidy(1) > 1
     assert names(stopped / "checkpoints") == names(done / "checkpoints") == ["best", "step-4"]
     assert names(stopped / "state") == ["step-3", "step-4"]
 
 
 def test_the_bound_is_set_by_a_person() -> None:
-    assert runs.disk_limit() is None
+    assert storage.disk_limit() is None
     with pytest.raises(TrainingError, match="a bound of 1 MB is too small"):
-        runs.set_disk_limit(10**6)
-    runs.set_disk_limit(5 * 10**9)
-    assert runs.disk_limit() == 5 * 10**9
-    runs.set_disk_limit(None)
-    assert runs.disk_limit() is None
+        storage.set_disk_limit(10**6)
+    storage.set_disk_limit(5 * 10**9)
+    assert storage.disk_limit() == 5 * 10**9
+    storage.set_disk_limit(None)
+    assert storage.disk_limit() is None
     for text in ("", "[]", json.dumps({"disk_limit": -5}), json.dumps({"disk_limit": "5"})):
         (runs.runs_home() / "settings.json").write_text(text)
-        assert runs.disk_limit() is None
+        assert storage.disk_limit() is None
 
 
 # --- the thinned history ----------------------------------------------------------------------------------

@@ -107,6 +107,14 @@ def test_what_was_measured_stands_on_the_card(filled: Path, evaluation: Any, fac
     assert found["colorize-unet"]["facts"] == ["tiny-photos"]
 
 
+def test_a_pulled_one_says_where_it_came_from(filled: Path) -> None:
+    (filled / "checkpoints" / "colorize-unet" / "origin.json").write_text('{"repo": "lab/first", "revision": ""}')
+    found = {card["name"]: card for card in photo_cards.cards("colorize")}
+    assert found["colorize-unet"]["facts"] == ["tiny-photos", "from lab/first"]
+    assert found["colorize"]["facts"] == ["tiny-photos"]
+    assert found["colorize"]["photos"] is True
+
+
 @pytest.mark.parametrize("task", ["colorize", "enhance"])
 def test_what_ships_has_its_strip_and_its_figure(task: str) -> None:
     shipped = [entry.name for entry in catalog.entries(task) if entry.path.parent == catalog.SHIPPED]

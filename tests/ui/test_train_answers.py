@@ -1,4 +1,4 @@
-"""What the tab Train may be asked: wishes checked, runs changed by those who may, the form made from the model."""
+"""What the tab Train answers: runs started once, changed by those who may, and told of as they are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 from gandemo.errors import GanDemoError, RequestError, TrainingError
 from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
-from gandemo.training import curves, estimate, events, runs, terms
+from gandemo.training import curves, estimate, events, runs, storage, terms
 from gandemo.ui import access, catalog, own_pictures, publications, train, train_answers, train_form, train_live
 from tests import tiny
 
@@ -94,56 +94,6 @@ STOPPED = events.Finished(step=4, time=5, state="stopped", seconds=8)
 # --- the form ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_the_form_has_every_setting_of_a_recipe_with_its_value(name: str) -> None:
-    recipe = RECIPES[name]
-    found = {field["key"]: field for field in train_form.fields(recipe)}
-    assert len(found) == len(train_form.fields(recipe))
-    values = recipe.model_dump(mode="json")
-    for key, field in found.items():
-        target = values
-        for part in key.split("."):
-            target = target.get(part, field["value"]) if isinstance(target, dict) else target
-        assert field["value"] == target
-    flat = [key for key, value in values.items() if not isinstance(value, dict)]
-    assert not set(flat) - set(found) - train_form._NOT_HERE - {"discriminator"}
-    # what the form sends back as it stands is the same recipe
-    assert recipe.with_settings({key: field["value"] for key, field in found.items()}).loss == recipe.loss
-
-
-def test_fields_tell_kind_bounds_and_words() -> None:
-    found = {field["key"]: field for field in train_form.fields(RECIPES["digits"])}
-    assert found["batch_size"] | {"help": ""} == {
-        "key": "batch_size",
-        "group": "",
-        "label": "Batch size",
-        "help": "",
-        "kind": "int",
-        "value": 64,
-        "min": 1,
-        "max": 4096,
-    }
-    assert found["loss.gan"]["choices"] == ["bce", "lsgan", "wasserstein", "hinge", "relativistic"]
-    assert found["schedule.shape"]["choices"] == ["linear", "cosine"]
-    assert found["joint_batch"]["kind"] == "bool"
-    assert found["generator.args.channels"]["kind"] == "json"
-    assert found["loss.r1"]["help"].startswith("gamma")
-    assert found["evaluate_samples"]["group"] == "telling"
-
-
-def test_the_few_have_ranges_around_the_recipes_own() -> None:
-    few = {field["key"]: field for field in train_form.few(RECIPES["digits"])}
-    assert list(few) == [key for key, *_ in train_form.FEW]
-    assert (few["steps"]["low"], few["steps"]["high"]) == (1_000, 40_000)
-    assert few["batch_size"]["low"] < 64 < few["batch_size"]["high"]
-    assert [field["key"] for field in train_form.few(RECIPES["mnist-classifier"])] == [
-        "steps",
-        "batch_size",
-        "generator_optimizer.lr",
-        "seed",
-    ]
-
-
 def test_every_recipe_is_offered_once(manager: Stub) -> None:
     offered = [card["name"] for task in train_answers.offer()["tasks"] for card in task["recipes"]]
     assert sorted(offered) == sorted(RECIPES)
@@ -160,55 +110,7 @@ def test_choices_are_those_of_the_recipe(manager: Stub, filled: Path) -> None:
     assert [each["name"] for each in train_answers.choices({"recipe": "vanilla"})["starts"]] == ["alike"]
 
 
-# --- wishes -----------------------------------------------------------------------------------------------
-
-
-def test_a_wish_is_a_recipe_with_changes(manager: Stub) -> None:
-    wish = train_answers.Wish.parse(
-        {"recipe": "vanilla", "settings": {"loss.r1": 2, "steps": 7}, "dataset": "fashion-mnist", "minutes": 3}
-    )
-    assert (wish.recipe.loss.r1, wish.recipe.steps, wish.recipe.dataset) == (2.0, 7, "fashion-mnist")
-    assert (wish.init, wish.minutes) == (None, 3.0)
-
-
-@pytest.mark.parametrize(
-    ("asked", "complaint"),
-    [
-        ({"recipe": "nothing"}, "no recipe"),
-        ({"recipe": ["vanilla"]}, "no recipe"),
-        ({}, "no recipe"),
-        ({"recipe": "vanilla", "settings": {"steps": 0}}, "steps"),
-        ({"recipe": "vanilla", "settings": {"steps": None}}, "steps"),
-        ({"recipe": "vanilla", "settings": {"stepz": 1}}, "stepz"),
-        ({"recipe": "vanilla", "settings": {"task": "colorize"}}, "can't be changed"),
-        ({"recipe": "vanilla", "settings": {"dataset": "/etc"}}, "can't be changed"),
-        ({"recipe": "vanilla", "settings": [1]}, "set of names"),
-        ({"recipe": "vanilla", "settings": {"generator.args.widths": "wide"}}, "generator"),
-        ({"recipe": "vanilla", "minutes": -1}, "minutes"),
-        ({"recipe": "vanilla", "minutes": "many"}, "minutes"),
-        ({"recipe": "vanilla", "dataset": "nowhere"}, "no data set"),
-        ({"recipe": "vanilla", "dataset": "own/0123456789abcdef.zip"}, "no longer here"),
-        ({"recipe": "vanilla", "dataset": "own/../../recipe.json"}, "no data set"),
-        ({"source": "nothing-1"}, "no run or checkpoint"),
-        ({"source": "../runs/x"}, "no run or checkpoint"),
-        ({"source": "/etc"}, "no run or checkpoint"),
-    ],
-)
-def test_a_wrong_wish_is_one_sentence(manager: Stub, asked: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(GanDemoError, match=complaint):
-        train_answers.Wish.parse(asked)
-
-
-def test_a_fork_starts_from_a_runs_checkpoint(manager: Stub, home: Path) -> None:
-    folder = lay(home, "parent-1", started(), progress(4), STOPPED)
-    saved = tiny.save(folder / "checkpoints" / "step-4", tiny.DIGITS)
-    wish = train_answers.Wish.parse({"source": "parent-1/step-4", "settings": {"loss.r1": 1}})
-    assert wish.recipe == tiny.DIGITS.with_settings({"loss.r1": 1})
-    assert wish.init is not None
-    assert Path(wish.init).resolve() == saved.path.resolve()
-    assert train_answers.Wish.parse({"source": "parent-1", "anew": True}).init is None
-    with pytest.raises(GanDemoError, match="leave the networks"):
-        train_answers.Wish.parse({"source": "parent-1", "settings": {"generator.args.channels": [4, 4, 4]}})
+# --- starting ---------------------------------------------------------------------------------------------
 
 
 def test_a_ticket_is_good_for_one_run(manager: Stub, home: Path) -> None:
@@ -350,9 +252,9 @@ def test_the_bound_on_the_disk_is_set_on_the_page(manager: Stub, home: Path) -> 
     assert asked["taken"] > 10**6
     assert asked["free"] > 0
     assert (home / "runs" / ".deleted-old-1").is_dir()  # asking takes nothing away
-    assert train_answers.room({"limit": 2.5})["limit"] == runs.disk_limit() == 2_500_000_000
+    assert train_answers.room({"limit": 2.5})["limit"] == storage.disk_limit() == 2_500_000_000
     assert not (home / "runs" / ".deleted-old-1").is_dir()
-    assert train_answers.room({"limit": None})["limit"] is runs.disk_limit() is None
+    assert train_answers.room({"limit": None})["limit"] is storage.disk_limit() is None
     for wrong, complaint in ((0, "above 0"), ("much", "above 0"), (True, "above 0"), (0.001, "too small")):
         with pytest.raises(GanDemoError, match=complaint):
             train_answers.room({"limit": wrong})

@@ -131,6 +131,14 @@ def wait_for_curves(page: Page) -> None:
     )
 
 
+def rewind(race: Locator) -> None:
+    """Puts a race back to its start with the slider, by key."""
+    slider = race.get_by_label("Time of training")
+    slider.focus()
+    slider.press("Home")
+    expect(race.locator(".gd-race-words").first).to_contain_text("step 0,")
+
+
 def test_from_start_to_race(page: Page, open_page: Callable[..., Any], served: str, home: Path) -> None:
     visit(page, served)
     run = start(page, steps=2_000_000, **MEASURED)
@@ -194,10 +202,7 @@ def test_from_start_to_race(page: Page, open_page: Callable[..., Any], served: s
     race = page.locator(".gd-race")
     expect(race.locator("img[src]")).to_have_count(2)
     expect(race.locator(".gd-race-words").first).to_contain_text("best Fréchet distance")
-    slider = race.get_by_label("Time of training")
-    slider.focus()
-    slider.press("Home")
-    expect(race.locator(".gd-race-words").first).to_contain_text("step 0,")
+    rewind(race)
 
 
 def test_two_browsers_press_at_once(page: Page, open_page: Callable[..., Any], served: str, home: Path) -> None:
@@ -256,10 +261,7 @@ def test_a_race_on_a_phone(open_page: Callable[..., Any], served: str, home: Pat
         race = phone.locator(".gd-race")
         expect(race.locator("img[src]")).to_have_count(2)
         expect(race.locator(".gd-race-words").first).to_contain_text("step 300")
-        slider = race.get_by_label("Time of training")
-        slider.focus()
-        slider.press("Home")
-        expect(race.locator(".gd-race-words").first).to_contain_text("step 0,")
+        rewind(race)
         boxes = [box for image in race.locator("img").all() if (box := image.bounding_box())]
         assert [box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["width"] > 100 for box in boxes] == [
             True,

@@ -1,0 +1,120 @@
+"""What the tab Train may be asked to train: a form as a browser sends it, checked.
+
+Importing it loads torch, as the forks of checkpoints need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gandemo import checkpoint
+from gandemo.data import datasets
+from gandemo.errors import RequestError
+from gandemo.recipe import Recipe
+from gandemo.recipes import RECIPES
+from gandemo.training import estimate, forks, runs
+from gandemo.ui import access, own_pictures, train_form
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to train.
+
+    Attributes:
+        recipe: with all changes.
+        init: the checkpoint to start from, or None.
+        minutes: of training in one go, or None.
+    """
+
+    recipe: Recipe
+    init: str | None
+    minutes: float | None
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Wish:
+        """A form as it came from a browser.
+
+        Raises:
+            GanDemoError: something in it is wrong, or more than anybody may ask for.
+        """
+        settings = _settings(values.get("settings"))
+        source = values.get("source")
+        anew = bool(values.get("anew"))
+        base = source_recipe(str(source), anew) if source else named(values.get("recipe"))
+        recipe, init = base.with_settings(settings), None
+        if values.get("dataset") is not None:
+            recipe = datasets.fit(recipe, own_pictures.dataset(values["dataset"], recipe))
+            settings |= {"dataset": recipe.dataset, "classes": recipe.classes}
+        if source:
+            planned = forks.plan(str(source), settings, anew=anew)
+            recipe, init = planned.recipe, None if planned.init is None else str(planned.init.path)
+        if recipe.task not in [name for name, *_ in train_form.TASKS]:
+            raise RequestError(f"{recipe.task} can't be trained here")
+        estimate.check(recipe)
+        minutes = _minutes(values.get("minutes"))
+        if access.is_public():
+            minutes = _within_bounds(recipe, minutes)
+        return cls(recipe, init, minutes)
+
+
+def named(name: object) -> Recipe:
+    """The recipe of a name.
+
+    Raises:
+        RequestError: there is none.
+    """
+    if not isinstance(name, str) or name not in RECIPES:
+        raise RequestError(f"there is no recipe {str(name)[:60]!r}; choose one of {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def source_recipe(source: str, anew: bool) -> Recipe:
+    """The recipe of a run, of RUN/CHECKPOINT or of a named checkpoint: never of a path.
+
+    Raises:
+        GanDemoError: there is none, or it can't be read.
+    """
+    run, slash, step = source.partition("/")
+    if checkpoint.NAME.match(run):
+        is_run = (runs.runs_home() / run / "recipe.json").is_file()
+        if is_run and (not slash or checkpoint.NAME.match(step)):
+            return forks.plan(source, anew=True).recipe if anew or not slash else checkpoint.resolve(source).recipe
+        if not slash and any(path.name == run for path in checkpoint.folders()):
+            return checkpoint.resolve(run).recipe
+    raise RequestError(f"there is no run or checkpoint {source[:80]!r} to start from; choose another")
+
+
+def _settings(values: object) -> dict[str, Any]:
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or len(values) > 200:
+        raise RequestError("the settings must be a set of names and values; reload the page and try again")
+    public = access.is_public()
+    for key in values:
+        if not isinstance(key, str) or key.split(".")[0] in ("name", "task", "dataset", "init"):
+            raise RequestError(f"{str(key)[:60]!r} can't be changed here")
+        if public and key not in access.BOUNDS.settings:
+            raise RequestError(f"{key[:60]} can't be changed on a public server; run gandemo on your own machine")
+    return dict(values)
+
+
+def _minutes(value: object) -> float | None:
+    if value in (None, "", 0):
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < float(value) <= 60 * 24 * 30:  # type: ignore[arg-type]
+        raise RequestError(f"the minutes must be a number above 0, got {str(value)[:40]}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _within_bounds(recipe: Recipe, minutes: float | None) -> float:
+    bounds = access.BOUNDS
+    for what, value, most in (
+        ("steps", recipe.steps, bounds.steps),
+        ("batch_size", recipe.batch_size, bounds.batch_size),
+    ):
+        if value > most:
+            raise RequestError(f"{what} may be at most {most:,} on a public server, got {value:,}")
+    return min(minutes or bounds.minutes, bounds.minutes)

@@ -1,0 +1,119 @@
+"""What the tab Train may be asked to train: the form made from the model, and what comes back from it, checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gandemo.errors import GanDemoError
+from gandemo.recipes import RECIPES
+from gandemo.training import runs
+from gandemo.ui import train_form
+from gandemo.ui.train_wishes import Wish
+from tests import tiny
+
+# --- the form ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_form_has_every_setting_of_a_recipe_with_its_value(name: str) -> None:
+    recipe = RECIPES[name]
+    found = {field["key"]: field for field in train_form.fields(recipe)}
+    assert len(found) == len(train_form.fields(recipe))
+    values = recipe.model_dump(mode="json")
+    for key, field in found.items():
+        target = values
+        for part in key.split("."):
+            target = target.get(part, field["value"]) if isinstance(target, dict) else target
+        assert field["value"] == target
+    flat = [key for key, value in values.items() if not isinstance(value, dict)]
+    assert not set(flat) - set(found) - train_form._NOT_HERE - {"discriminator"}
+    # what the form sends back as it stands is the same recipe
+    assert recipe.with_settings({key: field["value"] for key, field in found.items()}).loss == recipe.loss
+
+
+def test_fields_tell_kind_bounds_and_words() -> None:
+    found = {field["key"]: field for field in train_form.fields(RECIPES["digits"])}
+    assert found["batch_size"] | {"help": ""} == {
+        "key": "batch_size",
+        "group": "",
+        "label": "Batch size",
+        "help": "",
+        "kind": "int",
+        "value": 64,
+        "min": 1,
+        "max": 4096,
+    }
+    assert found["loss.gan"]["choices"] == ["bce", "lsgan", "wasserstein", "hinge", "relativistic"]
+    assert found["schedule.shape"]["choices"] == ["linear", "cosine"]
+    assert found["joint_batch"]["kind"] == "bool"
+    assert found["generator.args.channels"]["kind"] == "json"
+    assert found["loss.r1"]["help"].startswith("gamma")
+    assert found["evaluate_samples"]["group"] == "telling"
+
+
+def test_the_few_have_ranges_around_the_recipes_own() -> None:
+    few = {field["key"]: field for field in train_form.few(RECIPES["digits"])}
+    assert list(few) == [key for key, *_ in train_form.FEW]
+    assert (few["steps"]["low"], few["steps"]["high"]) == (1_000, 40_000)
+    assert few["batch_size"]["low"] < 64 < few["batch_size"]["high"]
+    assert [field["key"] for field in train_form.few(RECIPES["mnist-classifier"])] == [
+        "steps",
+        "batch_size",
+        "generator_optimizer.lr",
+        "seed",
+    ]
+
+
+# --- wishes -----------------------------------------------------------------------------------------------
+
+
+def test_a_wish_is_a_recipe_with_changes(home: Path) -> None:
+    wish = Wish.parse(
+        {"recipe": "vanilla", "settings": {"loss.r1": 2, "steps": 7}, "dataset": "fashion-mnist", "minutes": 3}
+    )
+    assert (wish.recipe.loss.r1, wish.recipe.steps, wish.recipe.dataset) == (2.0, 7, "fashion-mnist")
+    assert (wish.init, wish.minutes) == (None, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ({"recipe": "nothing"}, "no recipe"),
+        ({"recipe": ["vanilla"]}, "no recipe"),
+        ({}, "no recipe"),
+        ({"recipe": "vanilla", "settings": {"steps": 0}}, "steps"),
+        ({"recipe": "vanilla", "settings": {"steps": None}}, "steps"),
+        ({"recipe": "vanilla", "settings": {"stepz": 1}}, "stepz"),
+        ({"recipe": "vanilla", "settings": {"task": "colorize"}}, "can't be changed"),
+        ({"recipe": "vanilla", "settings": {"dataset": "/etc"}}, "can't be changed"),
+        ({"recipe": "vanilla", "settings": [1]}, "set of names"),
+        ({"recipe": "vanilla", "settings": {"generator.args.widths": "wide"}}, "generator"),
+        ({"recipe": "vanilla", "minutes": -1}, "minutes"),
+        ({"recipe": "vanilla", "minutes": "many"}, "minutes"),
+        ({"recipe": "vanilla", "dataset": "nowhere"}, "no data set"),
+        ({"recipe": "vanilla", "dataset": "own/0123456789abcdef.zip"}, "no longer here"),
+        ({"recipe": "vanilla", "dataset": "own/../../recipe.json"}, "no data set"),
+        ({"source": "nothing-1"}, "no run or checkpoint"),
+        ({"source": "../runs/x"}, "no run or checkpoint"),
+        ({"source": "/etc"}, "no run or checkpoint"),
+    ],
+)
+def test_a_wrong_wish_is_one_sentence(home: Path, asked: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(GanDemoError, match=complaint):
+        Wish.parse(asked)
+
+
+def test_a_fork_starts_from_a_runs_checkpoint(home: Path) -> None:
+    folder = home / "runs" / "parent-1"
+    runs.lay_out(folder, tiny.DIGITS)
+    saved = tiny.save(folder / "checkpoints" / "step-4", tiny.DIGITS)
+    wish = Wish.parse({"source": "parent-1/step-4", "settings": {"loss.r1": 1}})
+    assert wish.recipe == tiny.DIGITS.with_settings({"loss.r1": 1})
+    assert wish.init is not None
+    assert Path(wish.init).resolve() == saved.path.resolve()
+    assert Wish.parse({"source": "parent-1", "anew": True}).init is None
+    with pytest.raises(GanDemoError, match="leave the networks"):
+        Wish.parse({"source": "parent-1", "settings": {"generator.args.channels": [4, 4, 4]}})
