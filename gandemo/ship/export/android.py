@@ -19,8 +19,9 @@ from gandemo.ship.export.records import Export, writing
 TEMPLATES = Path(__file__).parent / "templates"
 LITERT = "2.3.2"  # of the Android package
 
-# A task's Kotlin, and the name of its class.
+# A task's Kotlin: the class that runs the model, and what it is made of beside that.
 _CLASSES = {"digits": "DigitGenerator", "enhance": "PhotoEnhancer", "colorize": "PhotoColorizer"}
+_MORE = {"colorize": ("Colour",)}
 
 
 def write(folder: Path, exports: Mapping[str, Export]) -> None:
@@ -49,8 +50,8 @@ def files(exports: Mapping[str, Export]) -> dict[str, str]:
     phone = next((exports[kind] for kind in ("fp16", "int8", "fp32") if kind in exports), None)
     if phone is not None and task in _CLASSES:
         values = {name: str(value) for name, value in _values(phone.description).items()} | {"file": phone.file}
-        found[f"android/{_CLASSES[task]}.kt"] = _fill(f"{_CLASSES[task]}.kt", values)
-        found["android/MainActivity.kt"] = _fill("MainActivity.kt", values)
+        for name in (_CLASSES[task], *_MORE.get(task, ()), "MainActivity"):
+            found[f"android/{name}.kt"] = _fill(f"{name}.kt", values)
     return found
 
 
@@ -209,7 +210,9 @@ def _steps(description: Mapping[str, Any]) -> list[str]:
             f"Scale a copy of the photo with antialiasing, in its own proportions, its shorter side to {size} pixels. "
             f"Cut the copy into squares of {size} that share at least half of themselves with the next, and give the "
             f"{given} of each. Blend the colour that comes out over what neighbours share, scale it to the photo's own "
-            "size, and put it beneath the photo's own lightness: that stays sharp."
+            "size, and put it beneath the photo's own lightness: that stays sharp. Edges get cleaner if chroma follows "
+            "lightness: within two pixels of the copy take it for gain · lightness + offset, scale these two, and put "
+            "the photo's own lightness into that line."
         ]
     if description["task"] == "inpaint":
         return [
