@@ -76,6 +76,8 @@ def push(
     """Push a checkpoint to the Hugging Face Hub: card, figures, preview and exports, in one commit."""
     if every is not None and (space or message):
         raise RequestError("--every pushes a run's checkpoints as they come; leave out --space and --message")
+    if space and base:
+        raise RequestError("--base is told in a checkpoint's own repository, not in a Space; leave out one of them")
     from gandemo import checkpoint as checkpoints
     from gandemo.ship import hub
     from gandemo.ship.hub.client import token_of
@@ -86,7 +88,21 @@ def push(
         from gandemo.ship.hub.live import follow
         from gandemo.training import runs
 
-        follow(runs.find_run(checkpoint), repo, asker, minutes=every, private=private, base=base)
+        run = runs.find_run(checkpoint)
+        try:
+            follow(
+                run,
+                repo,
+                asker,
+                minutes=every,
+                private=private,
+                base=base,
+                bar=lambda: transfer_bar("sending"),
+                tell=lambda sentence: print(sentence, flush=True),
+            )
+        except KeyboardInterrupt:
+            print(f"gandemo: {run.name} is pushed no longer; the run itself is left as it is", file=sys.stderr)
+            raise SystemExit(130) from None
         return
     source = checkpoints.resolve(checkpoint)
     with transfer_bar("sending") as progress:

@@ -158,7 +158,8 @@ def test_what_is_new_is_pushed_when_it_is_time(training: tuple[Path, Iterator[ob
         sent.append((now[0], found.metrics["training"]["step"]))
         if len(sent) == 2:
             raise HubError("the Hub is out of order")
-        return Pushed("https://hub/ada/mine", "0" * 40, (), (), 5, False, False)
+        changed = () if len(sent) == 3 else ("generator.safetensors",)
+        return Pushed("https://hub/ada/mine", "0" * 40, changed, (), 5, False, False)
 
     live = LivePush(folder, send, minutes=10, clock=lambda: now[0], tell=said.append)
     for _ in events:

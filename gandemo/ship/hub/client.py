@@ -118,15 +118,6 @@ class Hub:
         address = self.api.endpoint.partition("://")[2]
         return "the Hub" if address == "huggingface.co" else f"the Hub at {address}"
 
-    def account(self) -> str:
-        """The user that the token belongs to.
-
-        Raises:
-            HubError: the Hub doesn't know the token, or can't be reached.
-        """
-        with self.asking():
-            return str(self.patiently(self.api.whoami)["name"])
-
     @contextmanager
     def asking(self, repo: str = "") -> Iterator[None]:
         """Turns what the library raises into a HubError of one sentence.

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from gandemo import checkpoint
 from gandemo.checkpoint import Checkpoint
-from gandemo.errors import CheckpointError, GanDemoError
+from gandemo.errors import CheckpointError, GanDemoError, RequestError
 from gandemo.ship.hub.client import Hub
-from gandemo.ship.hub.pushing import Pushed, push
+from gandemo.ship.hub.ids import HubId
+from gandemo.ship.hub.pushing import Progress, Pushed, push, target_of
 from gandemo.training import runs
 
 ENDED = ("stopped", "interrupted", "failed", "done")
@@ -41,6 +43,7 @@ class LivePush:
             tell: hears a sentence about each push, also one that failed: the next one makes up for it.
         """
         self.run, self.send, self.minutes, self.clock, self.tell = run, send, minutes, clock, tell
+        self.pushed: Pushed | None = None  # what came of the newest push
         self._sent: tuple[object, ...] = ()
         self._next = clock()
 
@@ -64,15 +67,16 @@ class LivePush:
             return None
         self._next = self.clock() + 60 * self.minutes
         try:
-            pushed = self.send(found)
+            self.pushed = self.send(found)
         except GanDemoError as error:
             if last:
                 raise
             self.tell(f"not pushed: {error}; the next try comes in {self.minutes:g} minutes")
             return None
         self._sent = state
-        self.tell(f"pushed {found.name} to {pushed.url}")
-        return pushed
+        changed = self.pushed.sent or self.pushed.removed
+        self.tell(f"{f'pushed {found.name} to' if changed else f'{found.name} is there already:'} {self.pushed.url}")
+        return self.pushed
 
 
 def follow(
@@ -83,6 +87,7 @@ def follow(
     minutes: float,
     private: bool = False,
     base: str = "",
+    bar: Callable[[], AbstractContextManager[Progress | None]] = nullcontext,
     tell: Callable[[str], None] = print,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
@@ -96,24 +101,36 @@ def follow(
         minutes: between two pushes.
         private: as for `push`.
         base: as for `push`.
+        bar: shows how far one push is.
         tell: hears a sentence about each push.
         sleep: waits between two looks.
         clock: in seconds.
 
     Raises:
-        HubError: the last push failed.
+        HubError: the Hub does not know the token or can't be reached at the beginning, or the last push failed.
+        RequestError: a name is none that the Hub allows, or the run has ended without a checkpoint.
     """
+    target = target_of(repo, hub)  # before the hours of training, not after them
+    if base:
+        HubId.parse(base)
+    with hub.asking(target):  # a wrong token, or no Hub at all, is told now
+        hub.patiently(lambda: hub.api.repo_exists(target))
 
     def send(found: Checkpoint) -> Pushed:
         step = found.metrics.get("training", {}).get("step")
         title = f"{run.name}, step {step:,}" if isinstance(step, int) else run.name
-        return push(found, repo, hub, private=private, base=base, message=f"{title}, by gandemo")
+        with bar() as progress:
+            return push(found, repo, hub, private=private, base=base, message=f"{title}, by gandemo", progress=progress)
 
     live = LivePush(run, send, minutes=minutes, clock=clock, tell=tell)
+    if runs.summarise(run).state not in ENDED:
+        tell(f"{run.name}: its best is pushed every {minutes:g} minutes until it ends; Ctrl-C ends this, not the run")
     while runs.summarise(run).state not in ENDED:
         live.look()
         sleep(2.0)
     live.look(last=True)
+    if live.pushed is None:
+        raise RequestError(f"{run.name} has ended without a checkpoint, so there is nothing to push; resume it first")
 
 
 def _state_of(found: Checkpoint) -> tuple[object, ...]:

@@ -87,24 +87,37 @@ def push(
         CheckpointError: the weights are damaged.
         RequestError: the name is none that the Hub allows.
     """
-    target = HubId.parse(repo)
-    if target.revision:
-        raise RequestError(f"a push goes to the main branch; leave out @{target.revision}")
+    target = target_of(repo, hub)
     if base:
         base = HubId.parse(base).repo
     source.generator()  # what is damaged does not leave
     source.discriminator()
     if source.has_faithful:
         source.faithful()
-    with _staged(source, target.repo, base) as files:
+    with _staged(source, target, base) as files:
         return commit(
             files,
-            target.repo,
+            target,
             hub,
             private=private,
             message=message or f"{source.name}, by gandemo",
             progress=progress,
         )
+
+
+def target_of(repo: str, hub: Hub) -> str:
+    """The repository `USER/REPO` that a push goes to.
+
+    Raises:
+        HubError: nobody's token asks.
+        RequestError: the name is none that the Hub allows, or names a revision.
+    """
+    target = HubId.parse(repo)
+    if target.revision:
+        raise RequestError(f"a push goes to the main branch; leave out @{target.revision}")
+    if hub.token is None:
+        raise HubError(NO_TOKEN)
+    return target.repo
 
 
 def commit(
@@ -122,7 +135,7 @@ def commit(
 
     Args:
         files: by their path in the repository.
-        repo: `USER/REPO`; made if it is not there.
+        repo: `USER/REPO`, as `target_of` gives it; made if it is not there.
         hub: who asks.
         kind: `model` or `space`.
         private: as for `push`.
@@ -133,8 +146,6 @@ def commit(
     Raises:
         HubError: the Hub can't be reached or refuses; what was there before is there still.
     """
-    if hub.token is None:
-        raise HubError(NO_TOKEN)
     with hub.asking(repo):
         created = make(repo, hub, kind, private)
         for attempt in range(1, ATTEMPTS + 1):

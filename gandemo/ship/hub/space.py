@@ -12,11 +12,10 @@ from huggingface_hub import SpaceCard
 
 from gandemo import checkpoint
 from gandemo.checkpoint import Checkpoint
-from gandemo.errors import HubError, RequestError
-from gandemo.ship.hub.client import NO_TOKEN, Hub
-from gandemo.ship.hub.ids import HubId
+from gandemo.errors import RequestError
+from gandemo.ship.hub.client import Hub
 from gandemo.ship.hub.pulling import LISTED
-from gandemo.ship.hub.pushing import Progress, Pushed, commit, hold, make, own_files, ships
+from gandemo.ship.hub.pushing import Progress, Pushed, commit, hold, make, own_files, ships, target_of
 
 ROOT = checkpoint.PACKAGE_CHECKPOINTS.parent
 _SINGLE = ("app.py", "requirements.txt", "pyproject.toml", "LICENSE", "README.md")
@@ -55,11 +54,7 @@ def push_space(
         CheckpointError: the weights are damaged.
         RequestError: the name is none that the Hub allows, or the app's folder is not whole.
     """
-    target = HubId.parse(repo)
-    if target.revision:
-        raise RequestError(f"a push goes to the main branch; leave out @{target.revision}")
-    if hub.token is None:
-        raise HubError(NO_TOKEN)
+    target = target_of(repo, hub)
     missing = [name for name in ("app.py", "requirements.txt", "README.md") if not (root / name).is_file()]
     if missing:
         raise RequestError(f"{root} has no {missing[0]}: a Space is pushed from the project's own folder")
@@ -67,12 +62,12 @@ def push_space(
     source.discriminator()
     source.faithful()
     name = source.name.replace("/", "-").replace("@", "-")
-    with _staged(source, name, target.repo, root) as files, hub.asking(target.repo):
-        created = make(target.repo, hub, "space", private)
-        hub.patiently(lambda: hub.api.add_space_variable(target.repo, LISTED, name))
+    with _staged(source, name, target, root) as files, hub.asking(target):
+        created = make(target, hub, "space", private)
+        hub.patiently(lambda: hub.api.add_space_variable(target, LISTED, name))
         pushed = commit(
             files,
-            target.repo,
+            target,
             hub,
             kind="space",
             private=private,
