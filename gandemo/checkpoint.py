@@ -22,20 +22,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from gandemo import places
 from gandemo.errors import CheckpointError, RecipeError
 from gandemo.nets import build_discriminator, build_generator
 from gandemo.recipe import Recipe
 
-PACKAGE_CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
+PACKAGE_CHECKPOINTS = places.SHIPPED
+home = places.home
 FAITHFUL = "faithful.safetensors"  # beside an adversarial generator: the one that it began as, before the game
 MAX_JSON_BYTES = 4 * 2**20
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
 _REPOSITORY = re.compile(r"^[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*(@[\w./-]+)?$")
-
-
-def home() -> Path:
-    """The folder of runs and pulled checkpoints: `GANDEMO_HOME`, else the working folder."""
-    return Path(os.environ.get("GANDEMO_HOME", "."))
 
 
 @dataclass(frozen=True)

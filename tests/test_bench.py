@@ -69,10 +69,10 @@ def test_a_part_of_a_row_is_measured_alone(monkeypatch: pytest.MonkeyPatch, caps
         asked.append(parts)
         yield {"what": "figs", "value": 1.0, "unit": "", "bound": None}
 
-    monkeypatch.setitem(bench.BENCHES, "fruit", Bench("fruit", lambda: run(()), ("figs", "plums"), run))
+    monkeypatch.setitem(bench.BENCHES, "fruit", Bench("fruit", run, ("figs", "plums")))
     measuring.bench(["fruit"], only=["plums"])
     measuring.bench(["fruit"])
-    assert asked == [("plums",), ()]
+    assert asked == [("plums",), ("figs", "plums")]
     for named, only in ((["fruit"], ["pears"]), (["loop"], ["figs"]), (None, ["figs"]), (["fruit", "loop"], ["figs"])):
         with pytest.raises(RequestError, match=r"figs|fruit|doctor"):
             measuring.bench(named, only=only)

@@ -7,19 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from gandemo import places
 from gandemo.bench.row import Bench, Row
 
-CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
-SHIPPED = tuple(sorted(path.parent.name for path in CHECKPOINTS.glob("*/recipe.json")))
+SHIPPED = tuple(sorted(path.parent.name for path in places.SHIPPED.glob("*/recipe.json")))
 # What is promised of a file: (checkpoint, format) to megabytes.
 SIZES = {("digits", "int8"): 1.5, ("colorize", "fp16"): 12.0}
 
 
-def _export() -> Iterator[Row]:
-    return _each(SHIPPED)
-
-
-def _each(names: tuple[str, ...]) -> Iterator[Row]:
+def _export(names: tuple[str, ...]) -> Iterator[Row]:
     """Exports copies, so that no shipped folder is touched."""
     from gandemo import checkpoint
     from gandemo.errors import ExportError
@@ -28,7 +24,7 @@ def _each(names: tuple[str, ...]) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             copy = Path(folder) / name
-            shutil.copytree(CHECKPOINTS / name, copy, ignore=shutil.ignore_patterns("exports"))
+            shutil.copytree(places.SHIPPED / name, copy, ignore=shutil.ignore_patterns("exports"))
             source = checkpoint.load(copy)
             for kind in formats.FORMATS:
                 what = f"{name} as {kind}"
@@ -63,4 +59,4 @@ def _each(names: tuple[str, ...]) -> Iterator[Row]:
             shutil.rmtree(copy)
 
 
-ROWS: dict[str, Bench] = {"export": Bench("shipped checkpoints in all formats", _export, SHIPPED, _each)}
+ROWS: dict[str, Bench] = {"export": Bench("shipped checkpoints in all formats", _export, SHIPPED)}

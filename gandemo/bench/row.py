@@ -15,12 +15,14 @@ class Bench:
 
     Attributes:
         title: what is measured.
-        run: measures; yields {"what", "value", "unit", "bound"}.
+        measure: measures the parts that it is given, of one that has none everything; yields rows.
         parts: of one that has many, by name: what of it can be measured alone.
-        run_parts: measures those alone.
     """
 
     title: str
-    run: Callable[[], Iterator[Row]]
+    measure: Callable[..., Iterator[Row]]
     parts: tuple[str, ...] = ()
-    run_parts: Callable[[tuple[str, ...]], Iterator[Row]] | None = None
+
+    def run(self, only: tuple[str, ...] = ()) -> Iterator[Row]:
+        """Measures all of it, or some of its parts alone; yields {"what", "value", "unit", "bound"}."""
+        return self.measure(only or self.parts) if self.parts else self.measure()

@@ -168,7 +168,7 @@ def bench(
     results = []
     for name in rows or BENCHES:
         entry = BENCHES[name]
-        for result in entry.run_parts(parts) if parts and entry.run_parts else entry.run():
+        for result in entry.run(parts):
             results.append({"row": name, **result})
             if not as_json:
                 bound = "" if result.get("bound") is None else f"  (bound {result['bound']})"

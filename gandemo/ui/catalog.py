@@ -16,11 +16,12 @@ from typing import Any
 
 from PIL import Image
 
+from gandemo import places
 from gandemo.errors import RecipeError, RequestError
 from gandemo.recipe import Recipe
 from gandemo.ship.hub.origins import origin
 
-SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
+SHIPPED = places.SHIPPED
 MAX_JSON_BYTES = 4 * 2**20
 _TITLES = {"mnist": "MNIST digits", "fashion-mnist": "Fashion-MNIST", "photos": "Photos"}
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")  # of a run's folder, and of a checkpoint's in it
@@ -167,7 +168,7 @@ def title_of(dataset: str) -> str:
 
 
 def _home() -> Path:
-    return Path(os.environ.get("GANDEMO_HOME", ".")).absolute()
+    return places.home().absolute()
 
 
 def _read(folder: Path) -> Entry | None:
