@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,10 @@ from gandemo.bench import digits as rows
 from gandemo.bench import photos as photo_rows
 from gandemo.bench.row import Bench, Row
 from gandemo.commands import measuring
-from gandemo.errors import RequestError
+from gandemo.errors import ExportError, RequestError
 from gandemo.nets import build_generator
 from gandemo.recipes import RECIPES
+from gandemo.ship.export import formats, making, records
 from gandemo.tasks import digits
 from tests import tiny, tiny_photos
 
@@ -79,3 +81,53 @@ def test_a_part_of_a_row_is_measured_alone(monkeypatch: pytest.MonkeyPatch, caps
     capsys.readouterr()
     measuring.bench(list_rows=True)
     assert "--only 'forty digits'" in capsys.readouterr().out
+
+
+def test_what_is_measured_is_kept_when_a_row_breaks_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "bench.jsonl"
+
+    def breaks() -> Iterator[Row]:
+        yield {"what": "first", "value": 1.0, "unit": "", "bound": None}
+        assert [json.loads(line)["what"] for line in kept.read_text().splitlines()] == ["first"]  # as it goes
+        raise RequestError("there is no second")
+
+    def goes_on() -> Iterator[Row]:
+        yield {"what": "other", "value": 2.0, "unit": "ms", "bound": "<= 3"}
+
+    monkeypatch.setattr(bench, "BENCHES", {"breaks": Bench("x", breaks), "goes on": Bench("y", goes_on)})
+    with pytest.raises(RequestError, match="not measured to the end: breaks;"):
+        measuring.bench(output=kept)
+    assert [json.loads(line)["what"] for line in kept.read_text().splitlines()] == ["first", "other"]
+    told = capsys.readouterr()
+    assert "breaks: there is no second" in told.err
+    assert "other" in told.out
+    with pytest.raises(RequestError, match="choose another place"):
+        measuring.bench(output=tmp_path / "no" / "where")
+
+
+@pytest.mark.timeout(1800)  # an export yields to whatever else a machine does
+def test_every_shipped_checkpoint_is_exported_in_every_format_whatever_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One real export; the others are refused, and the table says so."""
+    shipped = {path.parent.name for path in checkpoint.PACKAGE_CHECKPOINTS.glob("*/recipe.json")}
+    assert set(bench.BENCHES["export"].parts) == shipped
+    real = making.export
+
+    def refused(source: checkpoint.Checkpoint, kind: str) -> records.Export:
+        if kind == "int8":
+            return real(source, kind, threads=1)
+        raise ExportError(f"no {kind} today")
+
+    monkeypatch.setattr(making, "export", refused)
+    before = records.of(checkpoint.PACKAGE_CHECKPOINTS / "dense")
+    found = {row["what"]: row for row in bench.BENCHES["export"].run(("dense",))}
+    assert {what for what in found if "no " in what} == {
+        f"dense as {kind}: files made (no {kind} today)" for kind in formats.FORMATS if kind != "int8"
+    }
+    assert found["dense as int8: PSNR"]["bound"] == ">= 30"
+    assert found["dense as int8: PSNR"]["value"] >= 30
+    assert found["dense as int8: its time over PyTorch's"]["bound"] == "<= 1"
+    assert records.of(checkpoint.PACKAGE_CHECKPOINTS / "dense") == before

@@ -6,6 +6,8 @@ import json
 import shlex
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +25,7 @@ from gandemo.commands.options import (
     progress_bar,
     writing,
 )
-from gandemo.errors import RequestError
+from gandemo.errors import GanDemoError, RequestError
 
 
 def publish(
@@ -149,6 +151,9 @@ def bench(
     only: Annotated[
         list[str] | None, typer.Option(help="Of a row of many cases, those alone; --list names them.")
     ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A file: each result is added as it comes, a line of JSON.")
+    ] = None,
     as_json: Json = False,
     list_rows: Annotated[bool, typer.Option("--list", help="Name the rows and end.")] = False,
 ) -> None:
@@ -165,16 +170,41 @@ def bench(
     if unknown:
         raise RequestError(f"there is no bench row {unknown[0]!r}; valid: {', '.join(BENCHES)}")
     parts = _parts(rows, only)
-    results = []
-    for name in rows or BENCHES:
-        entry = BENCHES[name]
-        for result in entry.run(parts):
-            results.append({"row": name, **result})
-            if not as_json:
-                bound = "" if result.get("bound") is None else f"  (bound {result['bound']})"
-                print(f"{name:<14}{result['what']:<64}{result['value']:>10.4g} {result['unit']}{bound}", flush=True)
+    results, failed = [], []
+    with _added_to(output) as add:
+        for name in rows or BENCHES:
+            try:
+                for result in BENCHES[name].run(parts):
+                    results.append({"row": name, **result})
+                    add(results[-1])
+                    if not as_json:
+                        _show_row(name, result)
+            except GanDemoError as error:  # the others are measured all the same
+                failed.append(name)
+                print(f"{name}: {error}", file=sys.stderr, flush=True)
     if as_json:
         print(json.dumps(results, indent=2))
+    if failed:
+        raise RequestError(f"not measured to the end: {', '.join(failed)}; what each lacks is told above")
+
+
+def _show_row(name: str, result: dict[str, Any]) -> None:
+    bound = "" if result.get("bound") is None else f"  (bound {result['bound']})"
+    print(f"{name:<14}{result['what']:<64}{result['value']:>10.4g} {result['unit']}{bound}", flush=True)
+
+
+@contextmanager
+def _added_to(output: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Adds results to a file as they come, so that a long measurement that is broken off is not lost."""
+    if output is None:
+        yield lambda result: None
+        return
+    try:
+        file = output.open("a", encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"can't write {output}: {error.strerror}; choose another place") from None
+    with file:
+        yield lambda result: print(json.dumps(result), file=file, flush=True)
 
 
 def _parts(rows: list[str] | None, only: list[str] | None) -> tuple[str, ...]:
