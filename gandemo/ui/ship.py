@@ -84,7 +84,8 @@ def tab(demo: gr.Blocks) -> None:
     when(exports.look, looked, chosen, exports)
     changed = "() => ['ship-exports', 'ship-device'].forEach((id) => gandemo.tell(id, 'gd-changed'))"
     chosen.input(None, js=changed, api_visibility="private")
-    when(exports.run, ran, None, device, each=True)
+    running = when(exports.run, ran, None, device, each=True)
+    running.failure(None, js="() => gandemo.tell('ship-device', 'gd-failed')", api_visibility="private")
     when(exports.pack, paged, None, packed, busy="ship-exports", each=True)
     when(device.compare, _compared, None, compared, each=True)
     when(code.seen, coded, None, code, each=True)

@@ -160,9 +160,11 @@ def test_an_export_is_stopped(page: Page, served: str, app_server: Any) -> None:
 
 
 def test_digits_are_made_on_this_device(any_page: Page, served: str) -> None:
+    any_page.emulate_media(reduced_motion="reduce")  # no gliding: it is there or it is not
     visit(any_page, served)
     choose(any_page, "digits")
     assert run_here(any_page, "fp32") <= EXACT
+    expect(any_page.locator("#ship-device canvas")).to_be_in_viewport(ratio=1)
     status = any_page.locator("#ship-device .gd-device-status")
     expect(status).to_contain_text("ms each on this device")
     expect(status).to_contain_text("Largest difference from the server's")
@@ -237,6 +239,8 @@ def test_the_page_to_take_along_runs_from_any_host_and_without_network(
         phone.set_default_timeout(PATIENCE)
         phone.goto(address)
         assert largest(phone) <= LEVELS
+        expect(phone.get_by_role("status")).to_contain_text("Largest difference from PyTorch's")
+        expect(phone.get_by_role("progressbar")).to_be_hidden()  # it has come to its end
         assert size(phone, "#device") == (432, 288)
         assert no_wider_than_the_screen(phone)
         phone.wait_for_function("navigator.serviceWorker.ready.then((ready) => Boolean(ready.active))")

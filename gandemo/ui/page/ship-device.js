@@ -1,5 +1,5 @@
 // An exported file in this browser; the scripts that run it are fetched when somebody asks for it, from this server.
-const { make, hear, address } = window.gandemo;
+const { make, hear, address, still } = window.gandemo;
 const place = element.querySelector(".gd-ship-device");
 const home = element.closest("#ship-device");
 let end = null;
@@ -10,7 +10,19 @@ let asks = 0;
 function empty() {
   end?.();
   end = shown = wanted = null;
-  place.replaceChildren(make("p", { class: "gd-note" }, "Press “Run it on this device” beside a TFLite file above. The first time, 3 MB of runtime are fetched from this server."));
+  tell("Press “Run it on this device” beside a TFLite file above. The first time, 3 MB of runtime are fetched from this server.");
+}
+
+function tell(text) {
+  place.replaceChildren(make("p", { class: "gd-note", role: "status" }, text));
+}
+
+// Seen at once, wherever the button was: what it takes until the file runs is told here.
+function asked({ detail }) {
+  empty();
+  wanted = detail;
+  tell("Fetching the file …");
+  home.closest(".gd-section").scrollIntoView({ block: "start", behavior: still.matches ? "auto" : "smooth" });
 }
 
 // The server's values of the same digits: asked for by an event, answered by another part of the page.
@@ -33,8 +45,7 @@ async function draw() {
   if (!data || data === shown || data.ask !== wanted) return;
   end?.();
   shown = data;
-  place.replaceChildren(make("p", { class: "gd-note", role: "status" }, "Fetching the runtime …"));
-  home.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  tell("Fetching the runtime …");
   const base = address(props.runtime);
   const { mount } = await import(base);
   if (shown !== data) return;
@@ -45,6 +56,7 @@ async function draw() {
 }
 
 watch("value", draw);
-hear(element, "ship-device", "gd-asked", ({ detail }) => (wanted = detail));
+hear(element, "ship-device", "gd-asked", asked);
+hear(element, "ship-device", "gd-failed", () => shown || empty()); // why is told in a corner of the page
 hear(element, "ship-device", "gd-changed", empty);
 empty();

@@ -5,6 +5,7 @@
 //   description  what the file says of itself: task, signatures, inputs, outputs, size, latent, class_names
 //   example      URL of a photo, for photo tasks
 //   expected     URL of the server's picture of that example
+//   whose        whose results these are compared with, for people; "the server's" unless told
 //   digits       async (seed, count, label) → float32 the server's values of these digits, or null
 import { noise } from "./noise.js";
 import { byTiles, chromaOf, colorize } from "./photo.js";
@@ -144,7 +145,7 @@ async function digitsView({ device, description, options, body, say, controls, w
     let largest = 0;
     for (let index = 0; index < values.length; index++) largest = Math.max(largest, Math.abs(values[index] - truth[index]));
     canvas.dataset.largest = String(largest);
-    say(`${made}. Largest difference from the server's: ${largest.toExponential(1)} on a scale from -1 to 1, ${levels(127.5 * largest)}.`);
+    say(`${made}. Largest difference from ${whose(options)}: ${largest.toExponential(1)} on a scale from -1 to 1, ${levels(127.5 * largest)}.`);
   };
   const start = () => work(draw);
   go.addEventListener("click", start);
@@ -157,6 +158,7 @@ async function digitsView({ device, description, options, body, say, controls, w
   await draw();
 }
 
+const whose = (options) => options.whose || "the server's";
 const levels = (value) => (value < 0.5 ? "less than one grey level of 256" : `${value.toFixed(0)} grey level${value < 1.5 ? "" : "s"} of 256`);
 
 function paint(canvas, values, size) {
@@ -218,7 +220,7 @@ async function photoView({ device, description, options, body, say, controls, wo
     if (expected) {
       const { largest, mean } = await difference(made, width, height, expected);
       after.dataset.largest = String(largest);
-      words.push(`Largest difference from the server's: ${largest} of 255 (mean ${mean.toFixed(3)}).`);
+      words.push(`Largest difference from ${whose(options)}: ${largest} of 255 (mean ${mean.toFixed(3)}).`);
     } else words.push("It never left this device.");
     say(words.join(" "));
   };

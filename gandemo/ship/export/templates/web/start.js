@@ -15,6 +15,7 @@ try {
     base: new URL("litert/device.js", location),
     model: "model.tflite",
     description,
+    whose: "PyTorch's",
     example: photo ? "example.png" : "",
     expected: photo ? "expected.png" : "",
     digits: photo ? null : expected,
