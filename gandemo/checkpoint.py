@@ -90,6 +90,8 @@ class Checkpoint:
         if self.has_faithful:
             return load_weights(build_generator(self.recipe), self.path / FAITHFUL).eval()
         start = self._start()
+        if start is not None and start.has_faithful:  # it has both ends itself: a game that goes on
+            return start.faithful()
         return None if start is None else start.generator()
 
     @property

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import tiny
+import tiny_photos
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -429,3 +430,16 @@ def test_every_shipped_checkpoint_is_whole(name: str) -> None:
     assert (found.discriminator() is None) == (not found.has_discriminator)
     assert Recipe.from_json((found.path / "recipe.json").read_text()) == found.recipe
     json.dumps(found.metrics, allow_nan=False)
+
+
+def test_a_game_that_goes_on_keeps_the_faithful_end(home: Path) -> None:
+    """Not the one that it began with, which had been through the game already."""
+    recipe = tiny_photos.TINY["enhance"]
+    ends = [tiny.stirred(recipe, seed) for seed in (1, 2)]
+    checkpoint.save(home / "checkpoints" / "both", recipe, ends[1], faithful=ends[0])
+    more = checkpoint.save(home / "more", recipe.with_settings({"init": "both"}), tiny.stirred(recipe, 3))
+    assert more.has_both_ends
+    kept = more.faithful()
+    assert kept is not None
+    weights = ends[0].state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in kept.state_dict().items())

@@ -51,8 +51,10 @@ def train(
         check_name(publish)
         pulled = _leash(leash, run_dir)
         from gandemo import checkpoint
-        from gandemo.training import distributed, loop, runs
+        from gandemo.training import distributed, forks, loop, runs
 
+        if init is None and leash is None and not forks.has_start(chosen):
+            raise forks.no_start(chosen)
         folder = run_dir or runs.new_run_dir(chosen)
         _set_threads(threads)
         start = None if init is None else distributed.join().lead(lambda: checkpoint.resolve(init))

@@ -32,17 +32,56 @@ def plan(source: str, settings: Mapping[str, Any] | None = None, *, anew: bool =
     Args:
         source: as `checkpoint.resolve` takes it: `RUN` is its best checkpoint, `RUN/step-500` that step's.
         settings: what to change in its recipe, with dotted keys as for `Recipe.with_settings`.
-        anew: take its recipe only, and begin with weights of the recipe's own.
+        anew: take its recipe only, and begin as the recipe does: with fresh weights, or with the checkpoint that it
+            names; where that is not here, with the one that the run began with.
 
     Raises:
         GanDemoError: there is no such checkpoint, a setting is wrong, or the weights no longer fit.
     """
-    if anew:
-        return Fork(_recipe_of(source).with_settings(settings or {}), None)
-    found = checkpoint.resolve(source)
-    recipe = found.recipe.with_settings(settings or {})
+    if not anew:
+        return begin(checkpoint.resolve(source).recipe.with_settings(settings or {}), source)
+    recipe = recipe_of(source).with_settings(settings or {})
+    if has_start(recipe):
+        return Fork(recipe, None)
+    run = source.partition("/")[0]
+    folder = runs.runs_home() / run
+    found = runs.init_of(folder) if checkpoint.NAME.match(run) and folder.is_dir() else None
+    if found is None:
+        raise no_start(recipe)
     check_fits(recipe, found)
     return Fork(recipe, found)
+
+
+def begin(recipe: Recipe, source: str) -> Fork:
+    """A run that starts from other weights than its recipe says.
+
+    Where the recipe names a start that is not here, and this one has a name, that takes its place in the recipe: it is
+    the end that an adversarial generator keeps.
+
+    Raises:
+        GanDemoError: there is no such checkpoint, or the weights don't fit.
+    """
+    found = checkpoint.resolve(source)
+    check_fits(recipe, found)
+    if not has_start(recipe) and found.path in checkpoint.folders():
+        recipe = recipe.with_settings({"init": found.path.name})
+    return Fork(recipe, found)
+
+
+def has_start(recipe: Recipe) -> bool:
+    """Whether a recipe can begin as it says: with fresh weights, or with a checkpoint that is here."""
+    try:
+        return not recipe.init or bool(checkpoint.resolve(recipe.init))
+    except CheckpointError:
+        return False
+
+
+def no_start(recipe: Recipe) -> CheckpointError:
+    """What to say of a recipe whose start is not here."""
+    return CheckpointError(
+        f"{recipe.name} begins with {recipe.init[:80]}, which is not here; train that recipe first and publish its run "
+        "under this name, or begin with another checkpoint"
+    )
 
 
 def check_fits(recipe: Recipe, source: checkpoint.Checkpoint) -> None:
@@ -60,8 +99,12 @@ def check_fits(recipe: Recipe, source: checkpoint.Checkpoint) -> None:
         raise CheckpointError(f"{error}; leave the networks as they are, or start anew") from None
 
 
-def _recipe_of(source: str) -> Recipe:
-    """The recipe of a run, whether it has a checkpoint yet or not, or of any other checkpoint."""
+def recipe_of(source: str) -> Recipe:
+    """The recipe of a run, whether it has a checkpoint yet or not, or of any other checkpoint.
+
+    Raises:
+        GanDemoError: there is none.
+    """
     run = source.partition("/")[0]
     if checkpoint.NAME.match(run):
         try:

@@ -23,11 +23,15 @@ def cards(task: str) -> list[dict[str, Any]]:
     """The checkpoints of a task: as `catalog.cards`, with what was measured on photos."""
     shown = []
     for entry in catalog.entries(task):
-        sides, side = _measured(entry.metrics)
         gain = _gain(entry.metrics)
         facts = [entry.dataset] if gain is None else [f"{gain:+.1f} dB PSNR"]
-        shown.append({**catalog.card(entry, facts, strip(entry.path, sides, side)), "photos": True})
+        shown.append({**catalog.card(entry, facts, strip_of(entry)), "photos": True})
     return shown
+
+
+def strip_of(entry: catalog.Entry) -> str | None:
+    """The first photos of a checkpoint's contact sheet, as `strip`."""
+    return strip(entry.path, *_measured(entry.metrics))
 
 
 def strip(folder: Path, sides: tuple[str, ...], side: str) -> str | None:

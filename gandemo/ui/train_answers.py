@@ -18,12 +18,13 @@ from typing import Any
 from gandemo import checkpoint
 from gandemo.errors import RequestError, TrainingError
 from gandemo.recipe import Recipe
-from gandemo.training import estimate, runs, storage, terms
+from gandemo.training import estimate, forks, runs, storage, terms
 from gandemo.training.manager import Manager, child_environment
 from gandemo.ui import access, catalog, own_pictures, publications, train_form
 from gandemo.ui.train_wishes import Wish, named, source_recipe
 
 TICKETS = 256
+FRESH = "*"  # begin anew, where a recipe names a checkpoint; no checkpoint is called so
 
 _lock = threading.Lock()
 _manager: Manager | None = None
@@ -80,7 +81,7 @@ def choices(values: Mapping[str, Any]) -> dict[str, Any]:
         GanDemoError: there is no such recipe or checkpoint.
     """
     source = values.get("source")
-    recipe = source_recipe(str(source), anew=True) if source else named(values.get("recipe"))
+    recipe = source_recipe(str(source)) if source else named(values.get("recipe"))
     task = recipe.task
     return {
         "recipe": recipe.name,
@@ -88,7 +89,8 @@ def choices(values: Mapping[str, Any]) -> dict[str, Any]:
         "dataset": own_pictures.name_of(recipe.dataset),
         "dataset_title": train_form.title_of(recipe.dataset),
         "datasets": train_form.data(task),
-        "starts": _starts(recipe),
+        "begins": _begins(recipe),
+        "missing": "" if forks.has_start(recipe) else recipe.init,
         "few": train_form.few(recipe),
         "drawer": train_form.drawer(recipe),
         "text": recipe.description,
@@ -96,11 +98,22 @@ def choices(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _begins(recipe: Recipe) -> list[dict[str, str]]:
+    """What a training may begin with, the first by default: "" is as the recipe says, `FRESH` anew."""
+    fresh = {"name": "" if not recipe.init else FRESH, "title": "fresh weights, from nothing"}
+    if not recipe.init:
+        return [fresh, *_starts(recipe)]
+    own_start = [{"name": "", "title": f"{recipe.init}, as this design does"}] if forks.has_start(recipe) else []
+    return [*own_start, *(start for start in _starts(recipe) if start["name"] != recipe.init), fresh]
+
+
 def _starts(recipe: Recipe) -> list[dict[str, str]]:
     """Named checkpoints and those of runs whose networks are the recipe's own."""
+    same = ["task", "generator", "classes", "latent"]
+    if recipe.task in train_form.SMALL:
+        same.append("image_size")  # photos of any size go through the same networks
 
     def fits(other: Recipe) -> bool:
-        same = ("task", "generator", "image_size", "classes", "latent")
         return all(getattr(other, key) == getattr(recipe, key) for key in same)
 
     named = [
@@ -123,7 +136,7 @@ def own(values: Mapping[str, Any]) -> dict[str, Any]:
         GanDemoError: as `own_pictures.check`.
     """
     source = values.get("source")
-    recipe = source_recipe(str(source), anew=True) if source else named(values.get("recipe"))
+    recipe = source_recipe(str(source)) if source else named(values.get("recipe"))
     return own_pictures.check(values, recipe)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
-from gandemo.ui import access, catalog
+from gandemo.ui import access, catalog, photo_cards
 
 # A task's name, what it is called here, and what comes out of it.
 TASKS = (
@@ -55,6 +55,7 @@ def recipes(task: str) -> list[dict[str, Any]]:
     """The named recipes of a task as cards, ours first."""
     shown = {entry.name: entry for entry in catalog.entries(task)}
     found = [recipe for recipe in RECIPES.values() if recipe.task == task]
+    strip = (lambda entry: catalog.strip(entry.path)) if task in SMALL else photo_cards.strip_of
     cards = []
     for recipe in sorted(found, key=lambda recipe: (recipe.name != task, recipe.source != "gandemo")):
         entry = shown.get(recipe.name)
@@ -63,7 +64,8 @@ def recipes(task: str) -> list[dict[str, Any]]:
                 "name": recipe.name,
                 "text": recipe.description,
                 "facts": [catalog.title_of(recipe.dataset), f"{recipe.steps:,} steps"],
-                "strip": None if entry is None else catalog.strip(entry.path),
+                "strip": None if entry is None else strip(entry),
+                "photos": task not in SMALL,
                 "dataset": recipe.dataset,
             }
         )

@@ -26,7 +26,7 @@ from gandemo.errors import CheckpointError, RecipeError, RequestError
 from gandemo.recipes import RECIPES
 from gandemo.ship.publish import changes
 from gandemo.tasks import TASKS
-from gandemo.training import curves, doctor, events, runs, state, storage, terms
+from gandemo.training import curves, doctor, events, runs, signs, state, storage, terms
 from gandemo.ui import access, catalog, publications, train_answers, train_form
 
 REPORTS = 4_000  # progress events of a run in memory
@@ -118,7 +118,7 @@ def look(asked: Mapping[str, Any]) -> dict[str, Any]:
                 score = TASKS[chosen.recipe.task].score
                 parts["curves"] = {"run": chosen.id, **drawn, "scores": curves.scores(watch.curves, score)}
             if known.get("doctor") != stamps["doctor"]:
-                parts["doctor"] = {"run": chosen.id, "found": _diagnoses(chosen, watch)}
+                parts["doctor"] = _doctor(chosen, watch)
     stamps |= {name: _stamp(parts[name]) for name in ("list", "head") if name in parts}
     changed = {name: part for name, part in parts.items() if known.get(name) != stamps[name]}
     return {"now": time.time(), "stamps": stamps, **changed}
@@ -236,7 +236,16 @@ def _head(run: runs.RunSummary, watch: _Watch, secret: object) -> dict[str, Any]
 def _changes(run: runs.RunSummary) -> list[str]:
     """What differs from the named recipe, as `key = value`; how often it tells, and where pictures lie, is left out."""
     base = RECIPES.get(run.recipe.name)
-    quiet = ("log_every", "sample_every", "evaluate_every", "checkpoint_every", "dataset", "classes", "description")
+    quiet = (
+        "log_every",
+        "sample_every",
+        "evaluate_every",
+        "checkpoint_every",
+        "dataset",
+        "classes",
+        "description",
+        "init",
+    )
     found = [] if base is None else changes(base, run.recipe)
     return [f"{key} = {value}" for key, value in found if key not in quiet][:40]
 
@@ -255,7 +264,8 @@ def _origin(folder: Path) -> str:
     if init is None:
         return ""
     path = Path(init)
-    return f"{path.parent.parent.name}/{path.name}" if path.parent.name == "checkpoints" else path.name
+    is_of_run = path.parent.name == "checkpoints" and path.parents[2] == runs.runs_home().resolve()
+    return f"{path.parent.parent.name}/{path.name}" if is_of_run else path.name
 
 
 def checkpoints(folder: Path) -> list[str]:
@@ -264,10 +274,12 @@ def checkpoints(folder: Path) -> list[str]:
     return [*best, *(path.name for path in state.state_folders(folder / "checkpoints"))]
 
 
-def _diagnoses(run: runs.RunSummary, watch: _Watch) -> list[dict[str, Any]]:
+def _doctor(run: runs.RunSummary, watch: _Watch) -> dict[str, Any]:
+    """What the doctor finds; `waits_for` is the step before which it says nothing, 0 once that is past."""
     if watch.diagnoses is None:
         watch.diagnoses = doctor.diagnose(watch.told, run.recipe)
-    return [asdict(each) for each in watch.diagnoses]
+    found = [asdict(each) for each in watch.diagnoses]
+    return {"run": run.id, "found": found, "waits_for": signs.YOUNG if run.step < signs.YOUNG else 0}
 
 
 # --- samples ----------------------------------------------------------------------------------------------

@@ -36,20 +36,32 @@ class Wish:
     def parse(cls, values: Mapping[str, Any]) -> Wish:
         """A form as it came from a browser.
 
+        Args:
+            values: "recipe", a name; "begins", the run or checkpoint that its weights are taken from, else they are as
+                the recipe says, or with "anew" fresh; or for a fork "source", a run or checkpoint, and with "anew" its
+                recipe only; then "settings", "dataset" and "minutes".
+
         Raises:
             GanDemoError: something in it is wrong, or more than anybody may ask for.
         """
         settings = _settings(values.get("settings"))
         source = values.get("source")
         anew = bool(values.get("anew"))
-        base = source_recipe(str(source), anew) if source else named(values.get("recipe"))
-        recipe, init = base.with_settings(settings), None
+        base = source_recipe(str(source)) if source else named(values.get("recipe"))
+        recipe = base.with_settings(settings)
         if values.get("dataset") is not None:
             recipe = datasets.fit(recipe, own_pictures.dataset(values["dataset"], recipe))
             settings |= {"dataset": recipe.dataset, "classes": recipe.classes}
         if source:
             planned = forks.plan(str(source), settings, anew=anew)
-            recipe, init = planned.recipe, None if planned.init is None else str(planned.init.path)
+        elif begins := str(values.get("begins") or ""):
+            source_recipe(begins)
+            planned = forks.begin(recipe, begins)
+        else:
+            planned = forks.Fork(recipe.with_settings({"init": ""}) if anew else recipe, None)
+            if not forks.has_start(planned.recipe):
+                raise forks.no_start(recipe)
+        recipe, init = planned.recipe, None if planned.init is None else str(planned.init.path)
         if recipe.task not in [name for name, *_ in train_form.TASKS]:
             raise RequestError(f"{recipe.task} can't be trained here")
         estimate.check(recipe)
@@ -70,8 +82,10 @@ def named(name: object) -> Recipe:
     return RECIPES[name]
 
 
-def source_recipe(source: str, anew: bool) -> Recipe:
-    """The recipe of a run, of RUN/CHECKPOINT or of a named checkpoint: never of a path.
+def source_recipe(source: str) -> Recipe:
+    """The recipe of a run, whether it has a checkpoint yet or not, of RUN/CHECKPOINT or of a named checkpoint.
+
+    It is never that of a path.
 
     Raises:
         GanDemoError: there is none, or it can't be read.
@@ -80,7 +94,7 @@ def source_recipe(source: str, anew: bool) -> Recipe:
     if checkpoint.NAME.match(run):
         is_run = (runs.runs_home() / run / "recipe.json").is_file()
         if is_run and (not slash or checkpoint.NAME.match(step)):
-            return forks.plan(source, anew=True).recipe if anew or not slash else checkpoint.resolve(source).recipe
+            return forks.recipe_of(source) if not slash else checkpoint.resolve(source).recipe
         if not slash and any(path.name == run for path in checkpoint.folders()):
             return checkpoint.resolve(run).recipe
     raise RequestError(f"there is no run or checkpoint {source[:80]!r} to start from; choose another")

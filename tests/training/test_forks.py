@@ -52,6 +52,20 @@ def test_a_fork_anew_needs_no_checkpoint(home: Path) -> None:
     assert forks.plan("mine", anew=True).recipe == tiny.DIGITS
 
 
+def test_anew_where_the_recipes_start_is_gone_begins_where_the_run_did(home: Path) -> None:
+    recipe = tiny.DIGITS.with_settings({"init": "gone"})
+    start = tiny.save(home / "checkpoints" / "mine", tiny.DIGITS)
+    runs.lay_out(home / "runs" / "young", recipe, start.path)
+    planned = forks.plan("young", anew=True)
+    assert planned.init is not None
+    assert planned.init.path == start.path.resolve()
+    runs.lay_out(home / "runs" / "lost", recipe)
+    with pytest.raises(CheckpointError, match="begins with gone, which is not here; train that recipe first"):
+        forks.plan("lost", anew=True)
+    tiny.save(home / "checkpoints" / "gone", tiny.DIGITS)
+    assert forks.plan("lost", anew=True) == forks.Fork(recipe, None)
+
+
 @pytest.mark.parametrize(
     ("source", "settings", "says"),
     [

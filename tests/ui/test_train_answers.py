@@ -105,9 +105,24 @@ def test_choices_are_those_of_the_recipe(manager: Stub, filled: Path) -> None:
     assert {each["name"] for each in found["datasets"]} == {"mnist", "fashion-mnist"}
     assert {each["name"] for each in train_answers.choices({"recipe": "colorize"})["datasets"]} == {"photos"}
     assert found["drawer"]
-    assert found["starts"] == []  # none of these checkpoints has its networks
+    fresh = {"name": "", "title": "fresh weights, from nothing"}
+    assert (found["begins"], found["missing"]) == ([fresh], "")  # none of these checkpoints has its networks
     tiny.save(filled / "checkpoints" / "alike", RECIPES["vanilla"])
-    assert [each["name"] for each in train_answers.choices({"recipe": "vanilla"})["starts"]] == ["alike"]
+    assert [each["name"] for each in train_answers.choices({"recipe": "vanilla"})["begins"]] == ["", "alike"]
+
+
+def test_what_a_second_stage_begins_with(manager: Stub, filled: Path) -> None:
+    """The first stage where it is here, else what it became: what is chosen by default can be started."""
+    recipe = RECIPES["enhance"]
+    tiny.save(filled / "checkpoints" / "enhance", recipe)
+    found = train_answers.choices({"recipe": "enhance"})
+    assert [each["name"] for each in found["begins"]] == ["enhance", train_answers.FRESH]
+    assert found["missing"] == "enhance-l1"
+    tiny.save(filled / "checkpoints" / "enhance-l1", RECIPES["enhance-l1"])
+    found = train_answers.choices({"recipe": "enhance"})
+    assert [each["name"] for each in found["begins"]] == ["", "enhance", train_answers.FRESH]
+    assert found["begins"][0]["title"] == "enhance-l1, as this design does"
+    assert found["missing"] == ""
 
 
 # --- starting ---------------------------------------------------------------------------------------------
@@ -298,7 +313,17 @@ def test_a_look_sends_only_what_has_changed(manager: Stub, home: Path) -> None:
     assert later["curves"]["steps"] == [2, 4, 6]
     part = train_live.look({"run": "one-1", "first": 3, "last": 5, "known": later["stamps"]})
     assert set(part) == {"now", "stamps", "curves"}
+    assert first["doctor"] == {"run": "one-1", "found": [], "waits_for": 200}  # it can't tell yet, and says so
+    events.append(folder / "events.jsonl", progress(200))
+    train_live._list = (0.0, Path(), [])
+    assert train_live.look({"run": "one-1", "known": later["stamps"]})["doctor"]["waits_for"] == 0
     json.dumps(first)  # plain values
+
+
+@pytest.mark.parametrize("start", ["checkpoints/mine", "runs/old-1/checkpoints/step-4"])
+def test_what_a_run_came_from(manager: Stub, home: Path, start: str) -> None:
+    runs.lay_out(home / "runs" / "one-1", tiny.DIGITS, home / start)
+    assert train_live.look({})["head"]["from"] == start.removeprefix("runs/").replace("checkpoints/", "")
 
 
 def test_a_look_bears_with_anything(manager: Stub, home: Path) -> None:

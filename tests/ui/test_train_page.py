@@ -459,6 +459,10 @@ def test_a_wrong_setting_is_one_sentence(page: Page, served: str, home: Path) ->
     page.locator(".gd-go").click()
     expect(page.locator(".gd-form-error")).to_contain_text("Generator 'mlp' can't be built")
     assert not list((home / "runs").glob("vanilla-*"))
+    # a design that goes on from another one, which is not here: what is chosen then is what can be started
+    page.get_by_text("black-and-white photos in colour").click()
+    expect(page.locator(".gd-no-start")).to_contain_text("colorize-l1, which is not here")
+    expect(page.locator(".gd-begins option")).to_have_text(["fresh weights, from nothing"])
 
 
 def test_it_works_in_the_dark_and_on_a_phone(open_page: Callable[..., Any], served: str, home: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gandemo import checkpoint
 from gandemo.errors import GanDemoError
 from gandemo.recipes import RECIPES
 from gandemo.training import runs
@@ -117,3 +118,36 @@ def test_a_fork_starts_from_a_runs_checkpoint(home: Path) -> None:
     assert Wish.parse({"source": "parent-1", "anew": True}).init is None
     with pytest.raises(GanDemoError, match="leave the networks"):
         Wish.parse({"source": "parent-1", "settings": {"generator.args.channels": [4, 4, 4]}})
+
+
+def test_where_a_training_begins(home: Path) -> None:
+    """Its settings are those of the form, wherever its weights come from."""
+    recipe = RECIPES["vanilla"].with_settings({"steps": 7, "batch_size": 5})
+    runs.lay_out(home / "runs" / "first-1", recipe)
+    saved = tiny.save(home / "runs" / "first-1" / "checkpoints" / "step-7", recipe)
+    wish = Wish.parse({"recipe": "vanilla", "begins": "first-1", "settings": {"loss.r1": 1}})
+    assert wish.recipe == RECIPES["vanilla"].with_settings({"loss.r1": 1})
+    assert wish.init is not None
+    assert Path(wish.init).resolve() == saved.path.resolve()
+    for wrong in ("nothing-1", "../runs/first-1", str(saved.path)):
+        with pytest.raises(GanDemoError, match="no run or checkpoint"):
+            Wish.parse({"recipe": "vanilla", "begins": wrong})
+    with pytest.raises(GanDemoError, match="leave the networks"):
+        Wish.parse({"recipe": "conv", "begins": "first-1"})
+
+
+def test_a_start_that_is_not_here_is_refused_before_anything_starts(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(checkpoint, "PACKAGE_CHECKPOINTS", tmp_path / "nothing")
+    with pytest.raises(GanDemoError, match="enhance begins with enhance-l1, which is not here; train that recipe"):
+        Wish.parse({"recipe": "enhance"})
+    anew = Wish.parse({"recipe": "enhance", "anew": True})
+    assert (anew.recipe.init, anew.init) == ("", None)
+    saved = tiny.save(home / "checkpoints" / "mine", RECIPES["enhance"])
+    wish = Wish.parse({"recipe": "enhance", "begins": "mine"})
+    assert wish.recipe.init == "mine"  # the end that it keeps
+    assert Path(str(wish.init)).resolve() == saved.path.resolve()
+    tiny.save(home / "checkpoints" / "enhance-l1", RECIPES["enhance-l1"])
+    assert Wish.parse({"recipe": "enhance"}).recipe.init == "enhance-l1"
+    assert Wish.parse({"recipe": "enhance", "begins": "mine"}).recipe.init == "enhance-l1"

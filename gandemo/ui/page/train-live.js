@@ -242,8 +242,9 @@ function showDoctor(data) {
   if (doctor.dataset.seen === seen) return;
   doctor.dataset.seen = seen;
   if (!data.found.length) {
-    const told = head.step > 0 ? "The doctor sees nothing wrong." : "";
-    doctor.replaceChildren(...(told ? [make("p", { class: "gd-well" }, told)] : []));
+    if (head.step === 0) doctor.replaceChildren();
+    else if (data.waits_for) doctor.replaceChildren(make("p", { class: "gd-note" }, `Too early for the doctor, who looks from step ${count(data.waits_for)} on.`));
+    else doctor.replaceChildren(make("p", { class: "gd-well" }, "None of the ills that the doctor knows shows in the figures."));
     return;
   }
   doctor.replaceChildren(

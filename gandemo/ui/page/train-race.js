@@ -17,9 +17,9 @@ let timer = 0;
 let playing = false;
 let turn = 0;
 const figures = COLOURS.map((colour) => {
-  const one = { title: make("strong"), state: make("span"), image: make("img", { alt: "" }), words: make("span", { class: "gd-race-words" }) };
+  const one = { title: make("strong"), state: make("span"), id: make("small"), image: make("img", { alt: "" }), words: make("span", { class: "gd-race-words" }) };
   one.box = make("figure", { class: `gd-racer gd-racer-${colour}` }, make("div", { class: "gd-frame" }, one.image),
-    make("figcaption", {}, one.title, one.state, one.words));
+    make("figcaption", {}, one.title, one.state, one.id, one.words));
   return one;
 });
 pair.replaceChildren(...figures.map((one) => one.box));
@@ -51,14 +51,14 @@ async function look() {
 
 function draw() {
   box.hidden = false;
+  const names = sides.map((side, i) => (sides[0].recipe === sides[1].recipe ? `${side.recipe} ${i + 1}` : side.recipe));
   sides.forEach((side, i) => {
-    figures[i].title.textContent = side.recipe;
-    figures[i].title.title = side.id;
+    figures[i].title.textContent = names[i];
+    figures[i].id.textContent = side.id.startsWith(`${side.recipe}-`) ? side.id.slice(side.recipe.length + 1) : side.id;
     figures[i].state.replaceChildren(chip(side.state));
     figures[i].box.setAttribute("aria-label", side.id);
   });
   const log = sides[0].lower && sides.every((side) => side.scores.score.every((value) => value > 0));
-  const names = sides.map((side, i) => (sides[0].recipe === sides[1].recipe ? `${side.recipe} ${i + 1}` : side.recipe));
   charts.draw({
     unit: "time",
     panels: [{

@@ -6,6 +6,7 @@ const find = (selector) => element.querySelector(selector);
 const form = find("form"), opener = find(".gd-open-form"), closer = find(".gd-close-form");
 const tasks = find(".gd-tasks .gd-choices"), cards = find(".gd-recipes .gd-cards"), text = find(".gd-recipe-text");
 const data = find(".gd-data"), begins = find(".gd-begins"), minutes = find(".gd-minutes input");
+const noStart = find(".gd-no-start"), FRESH = "*";
 const few = find(".gd-few"), drawer = find(".gd-drawer"), groups = find(".gd-groups");
 const go = find(".gd-go"), take = find(".gd-take"), wrong = find(".gd-form-error"), forkOf = find(".gd-fork-of");
 let offer = null;
@@ -59,7 +60,7 @@ function chooseTask(task) {
   leaveFork();
   cards.replaceChildren(...task.recipes.map((one, i) => make("label", { class: "gd-card", title: one.text },
     make("input", { type: "radio", name: "gd-recipe", value: one.name, checked: i === 0, onchange: () => chooseRecipe(one.name) }),
-    one.strip ? make("img", { src: one.strip, alt: "", class: "gd-card-strip" }) : make("span", { class: "gd-card-strip gd-card-empty" }),
+    one.strip ? make("img", { src: one.strip, alt: "", class: `gd-card-strip${one.photos ? " gd-card-photos" : ""}` }) : make("span", { class: `gd-card-strip gd-card-empty${one.photos ? " gd-card-photos" : ""}` }),
     make("span", { class: "gd-card-title" }, one.name),
     make("span", { class: "gd-card-facts" }, one.facts.map((fact) => make("span", {}, fact))))));
   chooseRecipe(task.recipes[0].name);
@@ -91,7 +92,9 @@ async function fill(wish, settings = {}) {
     if (!source) data.value = own.chosen.name;
   }
   if (own.task !== found.task) forgetOwn(found.task);
-  begins.replaceChildren(make("option", { value: "" }, "fresh weights, from nothing"), ...found.starts.map((one) => make("option", { value: one.name }, one.title)));
+  begins.replaceChildren(...found.begins.map((one) => make("option", { value: one.name }, one.title)));
+  noStart.textContent = found.missing && `This design means to go on from ${found.missing}, which is not here. Train that one first and publish it under this name, or begin with what the list has.`;
+  noStart.hidden = !found.missing;
   fields = new Map();
   few.replaceChildren(...found.few.map((spec) => row(spec, settings[spec.key])));
   groups.replaceChildren(...found.drawer.map((group) => make("fieldset", {}, make("legend", {}, group.title), group.fields.map((spec) => row(spec, settings[spec.key])))));
@@ -272,8 +275,8 @@ function wish() {
   }
   const asked = { settings, dataset: data.value || undefined, minutes: minutes.value === "" ? null : Number(minutes.value) };
   if (source) return { ...asked, source: source.checkpoint ? `${source.run}/${source.checkpoint}` : source.run, anew: begins.value === "" };
-  if (begins.value) return { ...asked, source: begins.value };
-  return { ...asked, recipe };
+  if (begins.value === FRESH) return { ...asked, recipe, anew: true };
+  return { ...asked, recipe, begins: begins.value || undefined };
 }
 
 function changed() {
