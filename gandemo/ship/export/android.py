@@ -21,7 +21,7 @@ LITERT = "2.3.2"  # of the Android package
 
 # A task's Kotlin: the class that runs the model, and what it is made of beside that.
 _CLASSES = {"digits": "DigitGenerator", "enhance": "PhotoEnhancer", "colorize": "PhotoColorizer"}
-_MORE = {"colorize": ("Colour",)}
+_MORE = {"enhance": ("Tiles",), "colorize": ("Colour", "Tiles")}
 
 
 def write(folder: Path, exports: Mapping[str, Export]) -> None:

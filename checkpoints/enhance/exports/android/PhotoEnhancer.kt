@@ -23,36 +23,17 @@ class PhotoEnhancer(context: Context) : AutoCloseable {
         val (width, height) = photo.width to photo.height
         val pixels = IntArray(width * height)
         photo.getPixels(pixels, 0, width, 0, 0, width, height)
-        val (tops, lefts) = starts(height) to starts(width)
-        val whole = FloatArray(3 * width * height)
-        var done = 0
-        for ((row, top) in tops.withIndex()) {
-            val strip = FloatArray(3 * width * SIZE)
-            for ((column, left) in lefts.withIndex()) {
-                val tile = run(pixels, width, height, top, left)
-                val shared = if (column == 0) 0 else lefts[column - 1] + SIZE - left
-                for (y in 0 until SIZE) for (x in 0 until min(SIZE, width - left)) {
-                    val share = if (x < shared) fade(x, shared) else 1f
-                    for (channel in 0..2) {
-                        val place = 3 * (y * width + left + x) + channel
-                        strip[place] += share * (tile[3 * (y * SIZE + x) + channel] - strip[place])
-                    }
+        Tiles(SIZE, OVERLAP, ALIGN).through(
+            width, height, 3,
+            { top, left -> run(pixels, width, height, top, left) },
+            { y, row -> // what is done takes the place of what it was made from, which nobody asks for again
+                for (x in 0 until width) {
+                    val (red, green, blue) = List(3) { byte(row[3 * x + it]) }
+                    pixels[y * width + x] = Color.argb(Color.alpha(pixels[y * width + x]), red, green, blue)
                 }
-                progress(++done / (tops.size * lefts.size).toFloat())
-            }
-            val shared = if (row == 0) 0 else tops[row - 1] + SIZE - top
-            for (y in 0 until min(SIZE, height - top)) {
-                val share = if (y < shared) fade(y, shared) else 1f
-                for (x in 0 until 3 * width) {
-                    val place = 3 * width * (top + y) + x
-                    whole[place] += share * (strip[3 * width * y + x] - whole[place])
-                }
-            }
-        }
-        for (index in pixels.indices) {
-            val (red, green, blue) = List(3) { byte(whole[3 * index + it]) }
-            pixels[index] = Color.argb(Color.alpha(pixels[index]), red, green, blue)
-        }
+            },
+            progress,
+        )
         return Bitmap.createBitmap(pixels, width, height, Bitmap.Config.ARGB_8888)
     }
 
@@ -69,20 +50,6 @@ class PhotoEnhancer(context: Context) : AutoCloseable {
         input.writeFloat(values)
         model.run(mapOf("image" to input), mapOf("enhanced" to output), SIGNATURE)
         return output.readFloat()
-    }
-
-    /** Where squares begin along a side: evenly spread, at multiples of [ALIGN]. */
-    private fun starts(length: Int): List<Int> {
-        val spare = (maxOf(length - SIZE, 0) + ALIGN - 1) / ALIGN
-        val step = (SIZE - OVERLAP) / ALIGN
-        val count = (spare + step - 1) / step
-        return if (count == 0) listOf(0) else List(count + 1) { spare * it / count * ALIGN }
-    }
-
-    /** The later square's share at [place] of [length] pixels that two squares have in common. */
-    private fun fade(place: Int, length: Int): Float {
-        val margin = min(OVERLAP, length) / 4
-        return ((place + 0.5f - margin) / (length - 2 * margin)).coerceIn(0f, 1f)
     }
 
     private fun byte(value: Float) = ((value + 1f) * 127.5f).roundToInt().coerceIn(0, 255)

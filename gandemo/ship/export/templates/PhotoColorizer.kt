@@ -34,32 +34,14 @@ class PhotoColorizer(context: Context) : AutoCloseable {
         return Bitmap.createBitmap(pixels, width, height, Bitmap.Config.ARGB_8888)
     }
 
-    /** Chroma of a small copy of grey, by overlapping squares that are blended over what they share. */
+    /** Chroma of a small copy of grey. */
     private fun bySquares(grey: FloatArray, width: Int, height: Int): FloatArray {
-        val (tops, lefts) = starts(height) to starts(width)
         val whole = FloatArray(2 * width * height)
-        for ((row, top) in tops.withIndex()) {
-            val strip = FloatArray(2 * width * SIZE)
-            for ((column, left) in lefts.withIndex()) {
-                val square = run(FloatArray(SIZE * SIZE) { grey[(top + it / SIZE) * width + left + it % SIZE] })
-                val shared = if (column == 0) 0 else lefts[column - 1] + SIZE - left
-                for (y in 0 until SIZE) for (x in 0 until SIZE) {
-                    val share = if (x < shared) fade(x, shared) else 1f
-                    for (channel in 0..1) {
-                        val place = 2 * (y * width + left + x) + channel
-                        strip[place] += share * (square[2 * (y * SIZE + x) + channel] - strip[place])
-                    }
-                }
-            }
-            val shared = if (row == 0) 0 else tops[row - 1] + SIZE - top
-            for (y in 0 until SIZE) {
-                val share = if (y < shared) fade(y, shared) else 1f
-                for (x in 0 until 2 * width) {
-                    val place = 2 * width * (top + y) + x
-                    whole[place] += share * (strip[2 * width * y + x] - whole[place])
-                }
-            }
-        }
+        Tiles(SIZE, SIZE / 2, 1).through(
+            width, height, 2,
+            { top, left -> run(FloatArray(SIZE * SIZE) { grey[(top + it / SIZE) * width + left + it % SIZE] }) },
+            { y, row -> row.copyInto(whole, 2 * width * y) },
+        )
         return whole
     }
 
@@ -68,20 +50,6 @@ class PhotoColorizer(context: Context) : AutoCloseable {
         input.writeFloat(square)$hints_write
         model.run(mapOf("$input" to input$hints_entry), mapOf("$output" to output), SIGNATURE)
         return output.readFloat().let { if (GREY) Colour.chroma(it) else it }
-    }
-
-    /** Where squares begin along a side: evenly spread, each sharing half of itself or more with the one before. */
-    private fun starts(length: Int): List<Int> {
-        val spare = length - SIZE
-        val step = SIZE - SIZE / 2
-        val count = (spare + step - 1) / step
-        return if (count == 0) listOf(0) else List(count + 1) { spare * it / count }
-    }
-
-    /** The later square's share at [place] of [length] pixels that two squares have in common. */
-    private fun fade(place: Int, length: Int): Float {
-        val margin = min(SIZE / 2, length) / 4
-        return ((place + 0.5f - margin) / (length - 2 * margin)).coerceIn(0f, 1f)
     }
 
     override fun close() = model.close()
