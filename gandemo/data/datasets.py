@@ -148,11 +148,15 @@ def _load_cached(name: str, split: Split, home: Path, files: str) -> LabeledImag
     return find(name).load(split)
 
 
-def _own_or_sample(split: Split) -> Photos:
-    """The photos in `GANDEMO_DATA`, else the few that the package carries."""
+def own_photos() -> Path | None:
+    """The photos in `GANDEMO_DATA`: a folder or an archive; None where the few that the package carries stand in."""
     home = data_home() / "photos"
     candidates = (home, *(home.with_name(home.name + suffix) for suffix in ARCHIVES))
-    return load_photos(next((path for path in candidates if is_source(path)), SAMPLES / "photos"), split)
+    return next((path for path in candidates if is_source(path)), None)
+
+
+def _own_or_sample(split: Split) -> Photos:
+    return load_photos(own_photos() or SAMPLES / "photos", split)
 
 
 def _read_idx(path: Path, digest: str | None) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

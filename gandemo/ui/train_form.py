@@ -73,10 +73,12 @@ def recipes(task: str) -> list[dict[str, Any]]:
 
 
 def title_of(dataset: str) -> str:
-    """A data set's name for people, somebody's own pictures included."""
-    from gandemo.data.datasets import DATASETS
+    """A data set's name for people, somebody's own pictures included; of photos, those that would be taken."""
+    from gandemo.data.datasets import DATASETS, own_photos
     from gandemo.ui import own_pictures
 
+    if dataset == "photos":
+        return "64 photos that come with gandemo" if own_photos() is None else "Photos in GANDEMO_DATA/photos"
     return DATASETS[dataset].title if dataset in DATASETS else own_pictures.title_of(dataset)
 
 
@@ -86,7 +88,7 @@ def data(task: str) -> list[dict[str, str]]:
 
     small = task in SMALL
     return [
-        {"name": name, "title": entry.title, "licence": entry.licence}
+        {"name": name, "title": title_of(name), "licence": entry.licence}
         for name, entry in DATASETS.items()
         if bool(entry.class_names) == small
     ]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gandemo import checkpoint
+from gandemo.data import datasets
 from gandemo.errors import GanDemoError
 from gandemo.recipes import RECIPES
 from gandemo.training import runs
@@ -151,3 +152,11 @@ def test_a_start_that_is_not_here_is_refused_before_anything_starts(
     tiny.save(home / "checkpoints" / "enhance-l1", RECIPES["enhance-l1"])
     assert Wish.parse({"recipe": "enhance"}).recipe.init == "enhance-l1"
     assert Wish.parse({"recipe": "enhance", "begins": "mine"}).recipe.init == "enhance-l1"
+
+
+def test_photos_are_called_what_they_are(home: Path) -> None:
+    count = len(list((datasets.SAMPLES / "photos").glob("*.jpg")))
+    assert train_form.title_of("photos") == f"{count} photos that come with gandemo"
+    (home / "data" / "photos").mkdir(parents=True)
+    (found,) = train_form.data("colorize")
+    assert (found["name"], found["title"]) == ("photos", "Photos in GANDEMO_DATA/photos")
