@@ -6,7 +6,9 @@ start the real one.
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,6 +175,30 @@ def test_a_killed_child_is_interrupted_and_goes_on(manage: Callable[..., Any]) -
         wait(run, "interrupted", seconds=20)
         manager.resume(run)
         wait(run, "running")
+
+
+def test_a_run_copied_from_another_machine_goes_on_here(manage: Callable[..., Any]) -> None:
+    """It was copied while it trained and was about to stop; whoever trained it is nobody here."""
+    with manage() as manager:
+        first = manager.start(recipe()).id
+        wait(first, "running")
+        there = runs.find_run(first)
+        copied = shutil.copytree(there, there.with_name("copied-1"))
+        claim = json.loads((copied / process.CLAIM).read_text())
+        (copied / process.CLAIM).write_text(json.dumps({**claim, "began": "another-boot:1"}))
+        process.request_stop(copied)
+        with (copied / "events.jsonl").open("ab") as torn:
+            torn.write(b'{"step":1,"ti')
+        assert state_of("copied-1") == "interrupted"
+        with pytest.raises(TrainingError, match="copied-1 is not running"):
+            manager.stop("copied-1")
+        assert manager.resume("copied-1").state == "queued"  # behind the one that trains here
+        manager.stop(first)
+        wait(first, "stopped")
+        wait("copied-1", "running")
+        assert pid_of("copied-1") != claim["pid"]
+        manager.stop("copied-1")
+        wait("copied-1", "stopped")
 
 
 def test_ended_at_once(manage: Callable[..., Any]) -> None:
