@@ -54,6 +54,7 @@ def one_line(captured: str) -> str:
         (("train", "digits", "--set", "loss.gan=poker"), "no adversarial loss 'poker'; valid: bce"),
         (("train", "digits", "--data", "cats"), "there is no data set 'cats'; known: "),
         (("train", "digits", "--init", "nowhere"), "there is no checkpoint 'nowhere'"),
+        (("train", "digits", "--set", "init=digits-0"), "digits begins with digits-0, which is not here; train that"),
         (("train", "digits", "--publish", "../outside"), "no name for a checkpoint"),
         (("resume", "nope"), "there is no run 'nope'"),
         (("generate", "nope", "-o", "x.png"), "there is no checkpoint 'nope'; available: "),

@@ -50,14 +50,14 @@ def train(
         chosen = chosen_recipe(recipe, data, settings)
         check_name(publish)
         pulled = _leash(leash, run_dir)
-        from gandemo import checkpoint
         from gandemo.training import distributed, forks, loop, runs
 
-        if init is None and leash is None and not forks.has_start(chosen):
-            raise forks.no_start(chosen)
-        folder = run_dir or runs.new_run_dir(chosen)
         _set_threads(threads)
-        start = None if init is None else distributed.join().lead(lambda: checkpoint.resolve(init))
+        team = distributed.join()
+        planned = team.lead(lambda: forks.begin(chosen, init))
+        chosen = team.same_recipe(None if planned is None else planned.recipe)
+        folder = run_dir or runs.new_run_dir(chosen)
+        start = None if planned is None else planned.init
         _follow(
             lambda should_stop: loop.train(
                 chosen, run_dir=folder, init=start, max_seconds=max_seconds, should_stop=should_stop

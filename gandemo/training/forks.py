@@ -52,15 +52,19 @@ def plan(source: str, settings: Mapping[str, Any] | None = None, *, anew: bool =
     return Fork(recipe, found)
 
 
-def begin(recipe: Recipe, source: str) -> Fork:
-    """A run that starts from other weights than its recipe says.
+def begin(recipe: Recipe, source: str | None) -> Fork:
+    """A run that starts from other weights than its recipe says; None: from those.
 
     Where the recipe names a start that is not here, and this one has a name, that takes its place in the recipe: it is
     the end that an adversarial generator keeps.
 
     Raises:
-        GanDemoError: there is no such checkpoint, or the weights don't fit.
+        GanDemoError: there is no such checkpoint, the weights don't fit, or what the recipe says is not here.
     """
+    if source is None:
+        if not has_start(recipe):
+            raise no_start(recipe)
+        return Fork(recipe, None)
     found = checkpoint.resolve(source)
     check_fits(recipe, found)
     if not has_start(recipe) and found.path in checkpoint.folders():
@@ -77,7 +81,7 @@ def has_start(recipe: Recipe) -> bool:
 
 
 def no_start(recipe: Recipe) -> CheckpointError:
-    """What to say of a recipe whose start is not here."""
+    """What to say of a recipe that can't begin as it says."""
     return CheckpointError(
         f"{recipe.name} begins with {recipe.init[:80]}, which is not here; train that recipe first and publish its run "
         "under this name, or begin with another checkpoint"

@@ -54,13 +54,11 @@ class Wish:
             settings |= {"dataset": recipe.dataset, "classes": recipe.classes}
         if source:
             planned = forks.plan(str(source), settings, anew=anew)
-        elif begins := str(values.get("begins") or ""):
-            source_recipe(begins)
-            planned = forks.begin(recipe, begins)
         else:
-            planned = forks.Fork(recipe.with_settings({"init": ""}) if anew else recipe, None)
-            if not forks.has_start(planned.recipe):
-                raise forks.no_start(recipe)
+            begins = str(values.get("begins") or "") or None
+            if begins is not None:
+                source_recipe(begins)  # never a path
+            planned = forks.begin(recipe.with_settings({"init": ""}) if anew else recipe, begins)
         recipe, init = planned.recipe, None if planned.init is None else str(planned.init.path)
         if recipe.task not in [name for name, *_ in train_form.TASKS]:
             raise RequestError(f"{recipe.task} can't be trained here")
