@@ -23,10 +23,11 @@ from PIL import Image, ImageDraw, ImageFont
 from gandemo import checkpoint
 from gandemo.data.datasets import DATASETS
 from gandemo.errors import CheckpointError, RecipeError, RequestError
+from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
 from gandemo.ship.publish import changes
 from gandemo.tasks import TASKS
-from gandemo.training import curves, doctor, events, runs, signs, state, storage, terms
+from gandemo.training import curves, doctor, events, forks, runs, signs, state, storage, terms
 from gandemo.ui import access, catalog, publications, train_answers, train_form
 
 REPORTS = 4_000  # progress events of a run in memory
@@ -179,8 +180,15 @@ def _row(run: runs.RunSummary, secret: object) -> dict[str, Any]:
         "refused": bool(run.differences),
         "time": run.time or run.path.stat().st_mtime if run.path.exists() else 0.0,
         "verbs": train_answers.verbs(run, mine=_is_mine(run, secret), has_checkpoint=run.best_step is not None),
+        "leads_to": _leads_to(run.recipe),
         "has_judge": run.recipe.task == "digits" and run.recipe.discriminator is not None,
     }
+
+
+def _leads_to(recipe: Recipe) -> str:
+    """The design that waits for this one to be published under its name, to go on from it."""
+    nexts = [other for other in RECIPES.values() if other.init == recipe.name]
+    return next((other.name for other in nexts if not forks.has_start(other)), "")
 
 
 def _is_mine(run: runs.RunSummary, secret: object) -> bool:

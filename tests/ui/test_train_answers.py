@@ -320,6 +320,16 @@ def test_a_look_sends_only_what_has_changed(manager: Stub, home: Path) -> None:
     json.dumps(first)  # plain values
 
 
+def test_a_first_stage_knows_what_goes_on_from_it(manager: Stub, home: Path) -> None:
+    lay(home, "one-1", started(), recipe=RECIPES["enhance-l1"])
+    assert train_live.look({})["head"]["leads_to"] == "enhance"
+    tiny.save(home / "checkpoints" / "enhance-l1", RECIPES["enhance-l1"])  # it is there already
+    assert train_live.look({})["head"]["leads_to"] == ""
+    lay(home, "two-1", started())
+    train_live._list = (0.0, Path(), [])
+    assert train_live.look({"run": "two-1"})["head"]["leads_to"] == ""
+
+
 @pytest.mark.parametrize("start", ["checkpoints/mine", "runs/old-1/checkpoints/step-4"])
 def test_what_a_run_came_from(manager: Stub, home: Path, start: str) -> None:
     runs.lay_out(home / "runs" / "one-1", tiny.DIGITS, home / start)

@@ -109,7 +109,7 @@ window.gandemo.runButtons = (() => {
   async function publish(run) {
     const names = await checkpointsOf(run);
     const select = make("select", { id: "publish-checkpoint" }, names.map((name) => make("option", { value: name }, stepName(name))));
-    const name = make("input", { type: "text", id: "publish-name", value: `my-${run.recipe}`, maxlength: "96", autocomplete: "off", spellcheck: "false" });
+    const name = make("input", { type: "text", id: "publish-name", value: run.leads_to ? run.recipe : `my-${run.recipe}`, maxlength: "96", autocomplete: "off", spellcheck: "false" });
     const replace = make("input", { type: "checkbox", id: "publish-replace" });
     const says = make("p", { class: "gd-note gd-wrong-text", role: "alert" });
     const go = async (event) => {
@@ -125,6 +125,7 @@ window.gandemo.runButtons = (() => {
     const dialog = dialogOf(make("form", { onsubmit: go },
       make("h3", {}, "Publish a checkpoint"),
       make("p", { class: "gd-note" }, "It is measured on test pictures first, which takes a few minutes; then every list has it under its name."),
+      run.leads_to ? make("p", { class: "gd-note" }, `${run.leads_to} goes on from this design, and finds it under the name ${run.recipe}.`) : null,
       make("label", { for: "publish-checkpoint" }, "Checkpoint"), select,
       make("label", { for: "publish-name" }, "Name"), name,
       make("label", { class: "gd-check" }, replace, "replace one of that name"), says,
