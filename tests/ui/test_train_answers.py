@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from gandemo.errors import GanDemoError, RequestError, TrainingError
 from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
 from gandemo.training import curves, estimate, events, runs, storage, terms
-from gandemo.ui import access, catalog, own_pictures, publications, train, train_answers, train_form, train_live
+from gandemo.ui import access, catalog, own_pictures, train, train_answers, train_form, train_live
 from tests import tiny
 
 OWNER, STRANGER = "a" * 48, "b" * 48
@@ -414,7 +413,7 @@ def test_where_pictures_lie_is_not_told(manager: Stub, home: Path) -> None:
     assert own_pictures.name_of(recipe.dataset) == "own/0123456789abcdef.zip"
 
 
-# --- own pictures, publications ---------------------------------------------------------------------------
+# --- own pictures -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("public")
@@ -432,37 +431,6 @@ def test_only_what_was_sent_is_read_as_sent(
     for path in (outside, "/etc/passwd", tmp_path / "gradio" / "gone.zip", "\0"):
         with pytest.raises(RequestError, match="no longer here"):
             own_pictures.check({"sent": str(path), "name": "a.zip"}, RECIPES["vanilla"])
-
-
-def wait_for(name: str) -> publications.Publication:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = next(each for each in publications.known() if each.name == name)
-        if found.state in ("done", "failed"):
-            return found
-        time.sleep(0.02)
-    raise AssertionError("the publication did not end")
-
-
-def test_a_publication_is_made_by_a_child_and_told(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    script = tmp_path / "gandemo.py"  # stands in for the package in the child
-    script.write_text(
-        "import sys\nprint('published', sys.argv[2:], ': good', sep='')\nsys.exit('bad' in sys.argv[3])\n"
-    )
-    environment = {"PYTHONPATH": str(tmp_path), "PATH": ""}
-    monkeypatch.chdir(tmp_path)
-    publications.begin("run-1/best", "fine", replace=False, environment=environment)
-    found = wait_for("fine")
-    assert (found.state, found.says) == ("done", "good")
-    publications.begin("run-1/best", "bad", replace=False, environment=environment)
-    assert wait_for("bad").state == "failed"
-
-
-def test_a_name_that_is_taken_or_no_good_is_refused(home: Path) -> None:
-    (home / "checkpoints" / "mine").mkdir(parents=True)
-    for name, complaint in (("mine", "already"), ("", "needs a name"), ("../x", "is no name"), ("a b", "is no name")):
-        with pytest.raises(RequestError, match=complaint):
-            publications.begin("run-1/best", name, replace=False, environment={})
 
 
 # --- the line to the page ---------------------------------------------------------------------------------

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-import io
-import json
 import re
 import shutil
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
-from gandemo.data import datasets
 from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
 from gandemo.training import events, runs
 from tests import tiny
-from tests.ship.fake_hub import FakeHub
+from tests.ui.train_pages import (
+    MEASURED,
+    PATIENCE,
+    SMALL,
+    button,
+    change,
+    chosen,
+    open_form,
+    start,
+    step,
+    visit,
+    wait_for_curves,
+    wait_for_state,
+    wait_for_step,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.browser
-PATIENCE = 240_000  # milliseconds, for a busy machine
-ENDED = ("stopped", "done", "failed", "interrupted")
-
-# real digits, networks that learn a step in a millisecond
-SMALL = {
-    "batch_size": 16,
-    "features": "",
-    "log_every": 5,
-    "sample_every": 20,
-    "checkpoint_every": 100,
-    "generator.args.widths": [16, 16],
-    "discriminator.args.widths": [16, 16],
-}
-MEASURED = {"features": "mnist-classifier", "evaluate_every": 40, "evaluate_samples": 20}
 
 
 @pytest.fixture
@@ -59,76 +54,6 @@ def home(app_server: Any, served: str) -> Iterator[Path]:
             else:
                 runs.process.request_stop(path)
         time.sleep(0.05)
-
-
-def visit(page: Page, served: str, query: str = "", *, alone: bool = False) -> None:
-    """Opens the tab Train; where it is `alone`, the page has no tabs to choose from."""
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
-    page.goto(served + query)
-    if not alone:
-        page.get_by_role("tab", name="Train").click()
-    page.wait_for_selector("#train-runs .gd-runs:not([hidden]), #train-start .gd-form:not([hidden])")
-
-
-def open_form(page: Page, recipe: str) -> None:
-    opener = page.get_by_role("button", name="New training")
-    if opener.is_visible():
-        opener.click()
-    page.locator(f".gd-recipes input[value='{recipe}']").locator("..").click()
-    expect(page.locator(".gd-recipe-text")).to_have_text(RECIPES[recipe].description)
-
-
-def change(page: Page, settings: dict[str, Any]) -> None:
-    """Fills in settings of the form, those in the drawer, too."""
-    if page.locator(".gd-drawer:not([open])").count():
-        page.locator(".gd-drawer summary").click()
-    for key, value in settings.items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        page.locator(f"#set-{key.replace('.', '-')}").fill(text)
-
-
-def start(page: Page, **settings: Any) -> str:
-    """Starts a small training through the form; its id."""
-    open_form(page, "vanilla")
-    change(page, {**SMALL, **settings})
-    before = chosen(page)
-    page.locator(".gd-go").click()
-    page.wait_for_function(
-        "old => (document.querySelector('.gd-live h3 small')?.textContent || '') !== old", arg=before
-    )
-    return chosen(page)
-
-
-def chosen(page: Page) -> str:
-    return str(page.evaluate("document.querySelector('.gd-live h3 small')?.textContent || ''"))
-
-
-def button(page: Page, verb: str) -> Locator:
-    return page.locator(f".gd-live-buttons [data-verb='{verb}']")
-
-
-def wait_for_state(page: Page, state: str) -> None:
-    page.wait_for_selector(f".gd-live h3 .gd-is-{state}")
-
-
-def step(page: Page) -> int:
-    text = page.locator(".gd-facts dd").first.inner_text()
-    return int(text.split(" of ")[0].replace(",", ""))
-
-
-def wait_for_step(page: Page, after: int) -> None:
-    page.wait_for_function(
-        "after => Number(document.querySelector('.gd-facts dd').textContent.split(' ')[0].replaceAll(',', '')) > after",
-        arg=after,
-    )
-
-
-def wait_for_curves(page: Page) -> None:
-    page.wait_for_function(
-        "/forger [0-9].* inspector [0-9]/"
-        ".test(document.querySelector(\"[data-chart='losses'] canvas\")?.ariaLabel || '')"
-    )
 
 
 def rewind(race: Locator) -> None:
@@ -268,70 +193,6 @@ def test_a_race_on_a_phone(open_page: Callable[..., Any], served: str, home: Pat
             True,
         ]
         assert phone.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-
-
-# --- own pictures -----------------------------------------------------------------------------------------
-
-
-def class_folders(count: int) -> dict[str, bytes]:
-    """Real digits as files in a folder for each class, and one that is no picture."""
-    source = datasets.load("mnist", "train")
-    files = {"3/broken.png": b"no picture"}
-    for index, label in enumerate(source.labels[:count].tolist()):
-        buffer = io.BytesIO()
-        Image.fromarray(source.images[index, 0].numpy()).save(buffer, "PNG")
-        files[f"{label}/{index:05d}.png"] = buffer.getvalue()
-    return files
-
-
-def test_own_digits_from_a_zip_and_from_the_hub(
-    open_page: Callable[..., Any], start_app: Callable[..., Any], tmp_path: Path
-) -> None:
-    files = class_folders(120)
-    archive = tmp_path / "mine.zip"
-    with zipfile.ZipFile(archive, "w") as made:
-        for name, content in files.items():
-            made.writestr(name, content)
-    alone = "from gandemo.ui import app, train\napp.TABS = (('Train', train.tab, train.warm_up),)\napp.launch()"
-    with FakeHub() as hub:
-        hub.plant("ada/digits", files, kind="dataset")
-        hub.plant("ada/secret", files, kind="dataset", private=True)
-        environment = {"HF_ENDPOINT": hub.endpoint, "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": "hf_ada"}
-        with start_app("-c", alone, **environment) as app, open_page("phone") as page:
-            visit(page, app.url, alone=True)
-            open_form(page, "vanilla")
-            page.get_by_text("Or your own pictures").click()
-            says, data = page.locator(".gd-own-says"), page.locator(".gd-data")
-            page.locator(".gd-upload input").set_input_files(archive)
-            expect(says).to_contain_text("120 pictures can be used")
-            expect(page.locator(".gd-own-report")).to_contain_text("10 classes: 0 (")
-            expect(page.locator(".gd-own-report")).to_contain_text("1 file is left out: 3/broken.png")
-            preview = page.locator(".gd-own-preview")
-            expect(preview).to_have_attribute("src", re.compile("^data:image/png"))
-            assert preview.evaluate("image => image.decode().then(() => image.naturalWidth)") > 200
-            assert re.match(r"own/[0-9a-f]{16}\.zip$", str(data.input_value()))
-
-            there = page.get_by_label("A data set on the Hugging Face Hub")
-            there.fill("ada/secret")
-            there.press("Enter")
-            expect(says).to_contain_text("There is no datasets/ada/secret on the Hub")
-            expect(says).to_contain_text("that anybody may see")
-            assert preview.is_hidden()
-            there.fill("ada/digits")
-            page.get_by_role("button", name="Fetch").click()
-            expect(says).to_contain_text("120 pictures can be used")
-            expect(data.locator("option").first).to_have_text("ada/digits")
-            assert str(data.input_value()).startswith("hub/ada--digits--")
-            expect(preview).to_be_visible()
-            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-            assert hub.tokens() == set()
-
-            change(page, {**SMALL, "steps": 20})
-            page.locator(".gd-go").click()
-            wait_for_state(page, "done")
-            expect(page.locator(".gd-facts")).to_contain_text("ada/digits")
-            recipe = Recipe.from_file(app.home / "runs" / chosen(page) / "recipe.json")
-            assert "/data/hub/ada--digits--" in recipe.dataset
 
 
 # --- runs that lie there ----------------------------------------------------------------------------------
