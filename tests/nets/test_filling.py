@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from gandemo.nets.filling import REACH, DirectionalFill, pull_push
+from gandemo.nets.filling import REACH, DirectionalFill, FactoredFill, pull_push
 from gandemo.nets.unet import UNet
 
 SIDE = 64
@@ -52,6 +52,15 @@ def test_what_is_far_from_anything_known_keeps_the_smooth_fill() -> None:
     for change in DirectionalFill(4)(known, lost, filled):
         assert change[..., inside, inside].abs().max() == 0.0
         assert float(change[..., 40, 11].mean()) > 0.3  # and at the rim it does not
+
+
+@pytest.mark.parametrize("directions", [1, 8])
+def test_in_two_steps_the_filters_give_the_same(directions: int) -> None:
+    known, lost = with_a_hole(torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)))
+    filled = pull_push(known, lost)
+    fill = DirectionalFill(directions)
+    for ours, theirs in zip(FactoredFill(fill)(known, lost, filled), fill(known, lost, filled), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 
 def test_the_filters_cost_no_place_in_a_file() -> None:

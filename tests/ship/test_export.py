@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import nn
 
 from gandemo import checkpoint
 from gandemo.errors import ExportError, ParityError, RequestError
+from gandemo.nets.unet import UNet
 from gandemo.pipeline import Pipeline
 from gandemo.ship.export import android, card, formats, making, parity, process, records, tflite
 from gandemo.ship.export import interface as interfaces
@@ -244,6 +246,20 @@ def test_filters_against_blur_keep_their_digits_in_8_bits(tmp_path: Path) -> Non
     filters = [one["dtype"] for one in held if list(one["shape"]) in ([1, 1, 17, 9], [13, 17, 1, 9])]
     assert filters == [np.float32] * 2
     assert any(one["dtype"] is np.int8 for one in held)
+
+
+def test_a_fill_along_directions_looks_at_few_pixels_at_a_time() -> None:
+    """LiteRT keeps an address for every pixel that a kernel looks at, for each that it makes."""
+    network = UNet(
+        inputs=4, residual="masked", fill=True, directions=4, channels=(4,) * 5, blocks=(0,) * 5, batch_norm=False
+    ).eval()
+    ready = tflite.exact(network)
+    kernels = [math.prod(one.shape[2:]) for one in (*ready.parameters(), *ready.buffers()) if one.ndim == 4]
+    assert max(kernels) <= 25
+    x = torch.rand(1, 4, 64, 64)
+    x[:, 3] = (x[:, 3] > 0.9).float()
+    with torch.inference_mode():
+        torch.testing.assert_close(ready(x), network(x), rtol=0, atol=1e-5)
 
 
 RECIPES = {**tiny.TINY, **tiny_photos.TINY}

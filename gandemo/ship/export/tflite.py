@@ -21,12 +21,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gandemo.nets.filling import DirectionalFill
+from gandemo.nets.filling import DirectionalFill, FactoredFill
 from gandemo.nets.wiener import FactoredBank, WienerBank
 from gandemo.ship.export.interface import Arrays, Interface
 
 METADATA = "gandemo"  # the name of the file's own entry; its content is JSON
-FIXED = f".*({FactoredBank.__name__}|{DirectionalFill.__name__}).*"  # what no training has chosen keeps all its digits
+FIXED = f".*({FactoredBank.__name__}|{FactoredFill.__name__}).*"  # what no training has chosen keeps all its digits
 
 
 def convert(interface: Interface, path: Path) -> None:
@@ -143,6 +143,8 @@ def exact(module: nn.Module) -> nn.Module:
             better: nn.Module = CroppedTranspose(layer)
         elif isinstance(layer, WienerBank):
             better = FactoredBank(layer)
+        elif isinstance(layer, DirectionalFill):
+            better = FactoredFill(layer)
         else:
             continue
         parent, _, leaf = name.rpartition(".")
