@@ -215,6 +215,8 @@ def _head(run: runs.RunSummary, watch: _Watch, secret: object) -> dict[str, Any]
     saved = checkpoints(run.path)
     sampled = curves.spaced(watch.curves.sampled, SHEETS)
     mine = _is_mine(run, secret)
+    to_the_end = None if last is None else last.seconds_left
+    bound, left = _in_one_go(run, watch)
     return {
         **_row(run, secret),
         "verbs": train_answers.verbs(run, mine=mine, has_checkpoint=bool(saved)),
@@ -231,7 +233,9 @@ def _head(run: runs.RunSummary, watch: _Watch, secret: object) -> dict[str, Any]
         "changes": _changes(run),
         "from": _origin(run.path),
         "images_per_second": None if last is None else last.images_per_second,
-        "seconds_left": None if last is None else last.seconds_left,
+        "seconds_left": to_the_end if to_the_end is None or left is None else min(to_the_end, left),
+        "stops_early": to_the_end is not None and left is not None and left < to_the_end,
+        "given": bound if run.state == "stopped" and left == 0 else None,
         "told": None if last is None else last.time,
         "score_help": SCORES.get(task.score, ("", ""))[1],
         "checkpoints": saved,
@@ -263,12 +267,28 @@ def _learns_from(dataset: str) -> str:
     return catalog.title_of(dataset) if dataset in DATASETS else train_form.title_of(dataset)
 
 
+def _terms(folder: Path) -> terms.Terms:
+    """What a run was agreed on; nothing where that can't be read."""
+    try:
+        return terms.read(folder)
+    except CheckpointError:
+        return terms.Terms()
+
+
+def _in_one_go(run: runs.RunSummary, watch: _Watch) -> tuple[float | None, float | None]:
+    """How many seconds a run trains in one go, and how many of them are left since it was started or resumed."""
+    bound = _terms(run.path).max_seconds
+    if bound is None:
+        return None, None
+    starts = [place for place, event in enumerate(watch.told) if isinstance(event, events.Started)]
+    told = watch.told[: starts[-1] if starts else 0]
+    before = max((event.seconds for event in told if isinstance(event, events.Progress | events.Finished)), default=0.0)
+    return bound, max(0.0, bound - (run.seconds - before))
+
+
 def _origin(folder: Path) -> str:
     """The name of the checkpoint that a run started from."""
-    try:
-        init = terms.read(folder).init
-    except CheckpointError:
-        return ""
+    init = _terms(folder).init
     if init is None:
         return ""
     path = Path(init)

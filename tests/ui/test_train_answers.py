@@ -112,15 +112,15 @@ def test_choices_are_those_of_the_recipe(manager: Stub, filled: Path) -> None:
 
 def test_what_a_second_stage_begins_with(manager: Stub, filled: Path) -> None:
     """The first stage where it is here, else what it became: what is chosen by default can be started."""
-    recipe = RECIPES["enhance"]
-    tiny.save(filled / "checkpoints" / "enhance", recipe)
-    found = train_answers.choices({"recipe": "enhance"})
-    assert [each["name"] for each in found["begins"]] == ["enhance", train_answers.FRESH]
-    assert found["missing"] == "enhance-l1"
-    tiny.save(filled / "checkpoints" / "enhance-l1", RECIPES["enhance-l1"])
-    found = train_answers.choices({"recipe": "enhance"})
-    assert [each["name"] for each in found["begins"]] == ["", "enhance", train_answers.FRESH]
-    assert found["begins"][0]["title"] == "enhance-l1, as this design does"
+    recipe = RECIPES["colorize"]
+    tiny.save(filled / "checkpoints" / "colorize", recipe)
+    found = train_answers.choices({"recipe": "colorize"})
+    assert [each["name"] for each in found["begins"]] == ["colorize", train_answers.FRESH]
+    assert found["missing"] == "colorize-l1"
+    tiny.save(filled / "checkpoints" / "colorize-l1", RECIPES["colorize-l1"])
+    found = train_answers.choices({"recipe": "colorize"})
+    assert [each["name"] for each in found["begins"]] == ["", "colorize", train_answers.FRESH]
+    assert found["begins"][0]["title"] == "colorize-l1, as this design does"
     assert found["missing"] == ""
 
 
@@ -319,10 +319,26 @@ def test_a_look_sends_only_what_has_changed(manager: Stub, home: Path) -> None:
     json.dumps(first)  # plain values
 
 
+def test_a_bound_on_the_time_is_what_is_left(manager: Stub, home: Path) -> None:
+    folder = lay(home, "one-1", started(), progress(4))  # after 8 seconds, 9 before its end
+    terms.write(folder, terms.Terms(max_seconds=10.0))
+    head = train_live.look({})["head"]
+    assert (head["seconds_left"], head["stops_early"], head["given"]) == (2.0, True, None)
+    events.append(folder / "events.jsonl", STOPPED.model_copy(update={"seconds": 10.2}))
+    train_live._list = (0.0, Path(), [])
+    assert train_live.look({})["head"]["given"] == 10.0
+    # and resumed: as long again
+    for event in (started().model_copy(update={"step": 4, "resumed": True}), progress(6)):
+        events.append(folder / "events.jsonl", event)
+    train_live._list = (0.0, Path(), [])
+    head = train_live.look({})["head"]
+    assert (head["seconds_left"], head["stops_early"]) == (pytest.approx(8.2), True)
+
+
 def test_a_first_stage_knows_what_goes_on_from_it(manager: Stub, home: Path) -> None:
-    lay(home, "one-1", started(), recipe=RECIPES["enhance-l1"])
-    assert train_live.look({})["head"]["leads_to"] == "enhance"
-    tiny.save(home / "checkpoints" / "enhance-l1", RECIPES["enhance-l1"])  # it is there already
+    lay(home, "one-1", started(), recipe=RECIPES["colorize-l1"])
+    assert train_live.look({})["head"]["leads_to"] == "colorize"
+    tiny.save(home / "checkpoints" / "colorize-l1", RECIPES["colorize-l1"])  # it is there already
     assert train_live.look({})["head"]["leads_to"] == ""
     lay(home, "two-1", started())
     train_live._list = (0.0, Path(), [])

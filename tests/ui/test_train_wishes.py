@@ -141,17 +141,17 @@ def test_a_start_that_is_not_here_is_refused_before_anything_starts(
     home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(checkpoint, "PACKAGE_CHECKPOINTS", tmp_path / "nothing")
-    with pytest.raises(GanDemoError, match="enhance begins with enhance-l1, which is not here; train that recipe"):
-        Wish.parse({"recipe": "enhance"})
-    anew = Wish.parse({"recipe": "enhance", "anew": True})
+    with pytest.raises(GanDemoError, match="colorize begins with colorize-l1, which is not here; train that recipe"):
+        Wish.parse({"recipe": "colorize"})
+    anew = Wish.parse({"recipe": "colorize", "anew": True})
     assert (anew.recipe.init, anew.init) == ("", None)
-    saved = tiny.save(home / "checkpoints" / "mine", RECIPES["enhance"])
-    wish = Wish.parse({"recipe": "enhance", "begins": "mine"})
+    saved = tiny.save(home / "checkpoints" / "mine", RECIPES["colorize"])
+    wish = Wish.parse({"recipe": "colorize", "begins": "mine"})
     assert wish.recipe.init == "mine"  # the end that it keeps
     assert Path(str(wish.init)).resolve() == saved.path.resolve()
-    tiny.save(home / "checkpoints" / "enhance-l1", RECIPES["enhance-l1"])
-    assert Wish.parse({"recipe": "enhance"}).recipe.init == "enhance-l1"
-    assert Wish.parse({"recipe": "enhance", "begins": "mine"}).recipe.init == "enhance-l1"
+    tiny.save(home / "checkpoints" / "colorize-l1", RECIPES["colorize-l1"])
+    assert Wish.parse({"recipe": "colorize"}).recipe.init == "colorize-l1"
+    assert Wish.parse({"recipe": "colorize", "begins": "mine"}).recipe.init == "colorize-l1"
 
 
 def test_photos_are_called_what_they_are(home: Path) -> None:

@@ -47,7 +47,7 @@ function showFacts() {
   list.push(fact("Step", `${count(head.step)} of ${count(head.steps)}`));
   if (head.score !== null) list.push(fact(`Best ${head.score_name}`, `${figure(head.score)} at step ${count(head.best_step)}`, head.score_help));
   if (lives && head.images_per_second) list.push(fact("Speed", `${figure(head.images_per_second)} pictures a second`));
-  if (head.state === "running" && head.seconds_left !== null) list.push(fact("Time left", span(secondsLeft())));
+  if (head.state === "running" && head.seconds_left !== null) list.push(fact(head.stops_early ? "Stops in" : "Time left", span(secondsLeft())));
   list.push(fact("Trained", span(head.seconds)));
   list.push(fact("On", `${head.dataset_title}${head.pictures ? `, ${count(head.pictures)} pictures` : ""}`));
   if (facts.children.length !== list.length || [...facts.children].some((each, i) => each.firstChild.textContent !== list[i].name)) {
@@ -70,6 +70,7 @@ function showHead() {
   const told = [];
   if (head.from) told.push(`from ${head.from}`);
   if (head.changes.length) told.push(`with ${head.changes.join(", ")}`);
+  if (head.given) told.push(`stopped after the ${span(head.given)} that it was given`);
   if (head.ahead) told.push(`${head.ahead} before it in the queue`);
   told.push(...head.remarks);
   from.textContent = told.join(" · ");
