@@ -77,6 +77,7 @@ TINY: dict[str, Recipe] = {
         }
     ),
     "enhance-l1": RECIPES["enhance-l1"].with_settings({**_SHORT, **_UNET}),
+    "enhance-old": RECIPES["enhance-old"].with_settings({**_SHORT, **_UNET, "init": ""}),
     "enhance": RECIPES["enhance"].with_settings({**_SHORT, **_UNET, **_PATCH, "init": ""}),
     "inpaint-l1": RECIPES["inpaint-l1"].with_settings({**_SHORT, **_FILLED}),
     "inpaint": RECIPES["inpaint"].with_settings({**_SHORT, **_PATCH, **_FILLED, "init": ""}),

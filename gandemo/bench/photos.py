@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gandemo.pipeline import Pipeline
     from gandemo.tasks.base import Pictures
 
-TRAININGS = ("colorize", "colorize-unet", "enhance-l1", "enhance", "inpaint")
+TRAININGS = ("colorize", "colorize-unet", "enhance-l1", "enhance-old", "enhance", "inpaint-l1", "inpaint")
 
 
 def _colorize() -> Iterator[Row]:

@@ -264,6 +264,15 @@ RESTORERS: dict[str, tuple[Method, ...]] = {
     "jpeg-30": tuple(_denoisers(10.0)),
     "downscale-2": tuple(_sharpeners("bicubic", (0.7, 0.8), (3, 5, 10))),
     "downscale-4": tuple(_sharpeners("bicubic", (1.3, 1.6), (3, 5, 10))),
+    "grain-15": (
+        nothing("nothing done"),
+        *(
+            non_local_means(sigma, strength)  # grain counts for more than its σ, being no noise of single pixels
+            for sigma, strength in ((12.0, 1.0), (15.0, 0.8), (15.0, 1.0), (18.0, 0.8), (21.0, 0.6))
+        ),
+        *(bilateral(colour, 5.0) for colour in (60.0, 90.0, 120.0)),
+        *(total_variation(weight * 15.0 / 255.0) for weight in (1.0, 1.5)),
+    ),
 }
 
 INPAINTERS: tuple[Method, ...] = (

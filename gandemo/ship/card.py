@@ -78,10 +78,11 @@ def card(name: str, recipe: Recipe, metrics: Mapping[str, Any], command: str) ->
         "| licence of the weights | Apache-2.0 |",
         f"| training | {_training(recipe.batch_size, training)} |",
     ]
-    if "start" in metrics:
-        start = metrics["start"]
+    start = metrics.get("start")
+    while start:
         told = _training(start["batch_size"], start["training"]) if "training" in start else "not told here"
         lines.append(f"| started from | {start.get('repo', start['name'])}: {told} |")
+        start = start.get("start")
     lines += [
         f"| machine | {metrics['machine']}; {training['threads']} of them in use |",
         f"| parameters | {', '.join(f'{player} {count:,}' for player, count in metrics['parameters'].items())} |",

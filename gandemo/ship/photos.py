@@ -162,6 +162,7 @@ MEASURES: dict[str, Measure] = {
             "jpeg-30": "JPEG 30",
             "downscale-2": "×2 down and up again",
             "downscale-4": "×4 down and up again",
+            "grain-15": "grey grain σ 15, 2 pixels wide",
         },
         figure="psnr_y",
         side=MIDDLE,

@@ -31,10 +31,10 @@ def started_from(source: Checkpoint) -> Checkpoint | None:
     return None
 
 
-def start_facts(source: Checkpoint) -> dict[str, Any]:
-    """What metrics.json keeps of the start: `name`, and where known `repo`, `batch_size` and `training`.
+def start_facts(source: Checkpoint, *, longest: int = _LONGEST_CHAIN) -> dict[str, Any]:
+    """What metrics.json keeps of the start: `name`, and where known `repo`, `batch_size`, `training` and `start`.
 
-    Empty where the weights were drawn from the seed.
+    Empty where the weights were drawn from the seed; `longest` bounds how many starts are told one within the other.
     """
     if isinstance(known := source.metrics.get("start"), dict) and isinstance(known.get("name"), str):
         return dict(known)
@@ -46,6 +46,8 @@ def start_facts(source: Checkpoint) -> dict[str, Any]:
         facts["repo"] = repo
     if "training" in start.metrics:
         facts |= {"batch_size": start.recipe.batch_size, "training": start.metrics["training"]}
+    if longest > 1 and (before := start_facts(start, longest=longest - 1)):
+        facts["start"] = before
     return facts
 
 

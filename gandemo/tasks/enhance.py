@@ -18,6 +18,8 @@ from gandemo.tasks.base import Batch, Pictures, options, terms
 OPTIONS: dict[str, Any] = {
     # decibels that all of the fine detail is worth when the best checkpoint is picked
     "liveliness": 0.0,
+    # whether photos get film grain, and are made poor before they are enlarged, too
+    "old_and_small": False,
 }
 TERMS: dict[str, pairs.Term] = {"l1": pairs.l1, "mse": pairs.mse}
 MEASURED_SIDE = 192  # of the middle of a photo that is measured while training
@@ -32,9 +34,9 @@ class Enhance:
 
     def prepare(self, recipe: Recipe, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
         """uint8 [N, 3, S, S] to sharp squares [N, 3, size, size], given what is left of them after random harm."""
-        options(recipe, OPTIONS)
+        settings = options(recipe, OPTIONS)
         sharp = pairs.squares(recipe, images, rng, favour_small=True)
-        poor = torch.stack([degrade(picture, rng) for picture in sharp])
+        poor = torch.stack([degrade(picture, rng, old_and_small=settings["old_and_small"]) for picture in sharp])
         real, condition = (im.to_signed(pixels).to(labels.device) for pixels in (sharp, poor))
         return Batch(real, condition, labels, terms(recipe, TERMS))
 

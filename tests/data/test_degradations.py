@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 
 from gandemo.data import degradations
-from gandemo.data.degradations import DEGRADATIONS, MASKS, YARDSTICKS
+from gandemo.data.degradations import DEGRADATIONS, MASKS, OLD_AND_SMALL, YARDSTICKS
 from gandemo.metrics import psnr
 
 
@@ -51,6 +52,29 @@ def test_noise_has_the_spread_it_says(sigma: float) -> None:
     assert torch.equal(grain[0], grain[1])
 
 
+@pytest.mark.parametrize("grain", [0.5, 1.3])
+def test_grain_is_as_strong_and_as_coarse_as_it_says(grain: float) -> None:
+    grey = torch.full((3, 200, 200), 128, dtype=torch.uint8)
+    field = degradations.noise(grey, 15.0, seeded(), grain=grain).double() - 128
+    assert float(field.std()) == pytest.approx(15.0, rel=0.05)
+    # white noise after a Gaussian blur of σ correlates as a Gaussian of σ √2, at its edges as in its middle
+    beside = float((field[:, :, 1:] * field[:, :, :-1]).mean() / field.square().mean())
+    below = float((field[:, 2:] * field[:, :-2]).mean() / field.square().mean())
+    taps = torch.exp(-torch.arange(-9.0, 10.0).square() / (2 * grain**2))
+    expected = [float((taps[lag:] * taps[: len(taps) - lag]).sum() / taps.square().sum()) for lag in (1, 2)]
+    assert [beside, below] == pytest.approx(expected, abs=0.03)
+    edge = field[:, :3]
+    assert float(edge.std()) == pytest.approx(15.0, rel=0.15)
+
+
+def test_what_happens_while_a_picture_is_small() -> None:
+    inverted = degradations.downscale(picture(), 2, lambda small: 255 - small).int()
+    assert (255 - inverted - degradations.downscale(picture(), 2).int()).abs().max() <= 2
+    sizes: list[tuple[int, ...]] = []
+    degradations.downscale(picture(48, 64), 4, lambda small: sizes.append(tuple(small.shape)) or small)
+    assert sizes == [(3, 12, 16)]
+
+
 def test_jpeg_is_pillows() -> None:
     buffer = io.BytesIO()
     Image.fromarray(picture().permute(1, 2, 0).numpy()).save(buffer, "JPEG", quality=30, subsampling=2)
@@ -78,8 +102,10 @@ def test_grey_has_no_colour() -> None:
 
 EVERYTHING = {
     **{name: (lambda p, rng, f=f: f(p, rng, 1.0)) for name, f in DEGRADATIONS.items()},
+    **{f"old {name}": (lambda p, rng, f=f: f(p, rng, 1.0)) for name, f in OLD_AND_SMALL.items()},
     **YARDSTICKS,
     "degrade": degradations.degrade,
+    "degrade, old and small": lambda p, rng: degradations.degrade(p, rng, old_and_small=True),
 }
 
 
@@ -101,12 +127,26 @@ def test_yardsticks_hurt(name: str) -> None:
     assert 15 < found < 45
 
 
-def test_strength_bounds_what_is_drawn() -> None:
+@pytest.mark.parametrize("harms", [DEGRADATIONS, OLD_AND_SMALL], ids=["plain", "old and small"])
+def test_strength_bounds_what_is_drawn(harms: dict[str, Callable[..., torch.Tensor]]) -> None:
     def worst(name: str, strength: float) -> float:
-        return min(decibels(DEGRADATIONS[name](picture(), seeded(s), strength), picture()) for s in range(12))
+        return min(decibels(harms[name](picture(), seeded(s), strength), picture()) for s in range(12))
 
-    for name in DEGRADATIONS:
+    for name in harms:
         assert worst(name, 0.0) > worst(name, 1.0)
+
+
+def test_old_and_small_ones_are_among_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    for name in OLD_AND_SMALL:
+        monkeypatch.setitem(OLD_AND_SMALL, name, lambda p, rng, strength, name=name: seen.append(name) or p)
+    for seed in range(60):
+        degradations.degrade(picture(16, 16), seeded(seed))
+    assert not seen
+    for seed in range(60):
+        degradations.degrade(picture(16, 16), seeded(seed), old_and_small=True)
+    assert set(seen) == set(OLD_AND_SMALL)
+    assert len(seen) < 60
 
 
 def test_training_sees_clean_pictures_single_faults_and_mixtures() -> None:

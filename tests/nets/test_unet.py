@@ -166,6 +166,20 @@ def test_patches_of_one_picture_stand_in_a_row() -> None:
     assert not torch.allclose(network(pictures, -condition).view(3, -1), logits)  # it looks at the pair
 
 
+def test_a_judge_may_see_the_detail_magnified() -> None:
+    network = PatchDiscriminator(inputs=4, channels=(4, 4), batch_norm=False, magnify=8.0)
+    shown: list[torch.Tensor] = []
+    network.layers[0].register_forward_pre_hook(lambda _, values: shown.append(values[0]))
+    picture, condition = torch.randn(2, 3, 16, 16), torch.randn(2, 1, 16, 16)
+    network(picture, condition)
+    (seen,) = shown
+    assert torch.equal(seen[:, :4], torch.cat([condition, picture], 1))
+    around = picture[:, :, 4:9, 6:11].mean((2, 3))
+    assert torch.allclose(seen[:, 4:, 6, 8], 8 * (picture[:, :, 6, 8] - around), atol=1e-5)
+    corner = picture[:, :, :3, :3].mean((2, 3))  # what lies beyond the edge does not count
+    assert torch.allclose(seen[:, 4:, 0, 0], 8 * (picture[:, :, 0, 0] - corner), atol=1e-5)
+
+
 def test_the_articles_judge() -> None:
     network = PoolingDiscriminator(120)
     assert network(torch.zeros(2, 3, 120, 120)).shape == (2,)

@@ -173,7 +173,11 @@ def test_what_a_run_started_from_is_its_base(home: Path) -> None:
     assert provenance.start_facts(found) == {"name": "lab--first", "repo": "lab/first"}
     fork = run_from(home, "fork", found.path)
     assert shown(fork)["base_model"] == "lab/first"
-    assert provenance.start_facts(fork)["name"] == "tuned/best"
+    assert provenance.start_facts(fork) == {
+        "name": "tuned/best",
+        "repo": "lab/first",
+        "start": {"name": "lab--first", "repo": "lab/first"},
+    }
     assert shown(fork, "lab/other")["base_model"] == "lab/other"
 
 

@@ -235,7 +235,8 @@ def test_a_data_set_of_digits_is_refused(home: Path) -> None:
 
 def test_the_command_begins_with_what_the_recipe_starts_from() -> None:
     assert publishing.command(RECIPES["enhance"], "sharper") == (
-        "python -m gandemo train enhance-l1 --publish enhance-l1 && python -m gandemo train enhance --publish sharper"
+        "python -m gandemo train enhance-l1 --publish enhance-l1 && python -m gandemo train enhance-old --publish "
+        "enhance-old && python -m gandemo train enhance --publish sharper"
     )
 
 
