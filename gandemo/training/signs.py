@@ -155,11 +155,11 @@ def too_little_data(
 
 
 def discriminator_too_strong(course: Course, accuracy: float) -> str | None:
-    """It is right about nearly all pictures, real and generated."""
+    """It is right about nearly all pictures; real and generated ones count alike."""
     real, fake = (course.late("signals", f"{side}_accuracy") for side in ("real", "fake"))
     if course.is_critic or not real or not fake:
         return None
-    if min(statistics.median(real), statistics.median(fake)) < accuracy:
+    if statistics.median(map(statistics.fmean, zip(real, fake, strict=True))) < accuracy:
         return None
     logits = [statistics.median(course.late("signals", f"{side}_logit")) for side in ("real", "fake")]
     return (

@@ -139,6 +139,8 @@ def test_nothing_is_said_of_health_or_of_nothing() -> None:
         ),
         ("too-little-data", GAME, course(pictures=8)),
         ("discriminator-too-strong", GAME, course(signals={"real_accuracy": 1.0, "fake_accuracy": 0.99})),
+        # never wrong about noise, now and then about a real picture
+        ("discriminator-too-strong", GAME, course(signals={"real_accuracy": 0.975, "fake_accuracy": 1.0})),
         ("generator-winning", GAME, course(signals={"real_logit": -1.0, "fake_logit": 1.0})),
         ("oscillation", GAME, course([10.0, 40.0] * 8)),
         ("mode-collapse", GAME, course(samples={"nearest": 0.1})),
@@ -168,6 +170,8 @@ def test_every_diagnosis_has_its_signs(expected: str, recipe: Recipe, told: list
         # a discriminator that tells little apart, one moment of a strong one, and a critic, which has no threshold
         course(pictures=2_000, figures=[{"overfitting": value} for value in (0.9, 0.1) * 8]),
         course()[:-1] + course(signals={"real_accuracy": 1.0, "fake_accuracy": 1.0})[-2:],
+        # one that is in doubt about one generated picture in twenty
+        course(signals={"real_accuracy": 1.0, "fake_accuracy": 0.95}),
     ],
 )
 def test_what_only_looks_like_it(told: list[events.Event]) -> None:
