@@ -251,7 +251,7 @@ def test_the_doctors_cure_is_one_button(page: Page, served: str, home: Path) -> 
         story(4_000, 40, real_accuracy=1.0, fake_accuracy=1.0, real_logit=9, fake_logit=-9),
     )
     visit(page, served)
-    diagnosis = page.locator(".gd-diagnosis", has_text="discriminator is too strong")
+    diagnosis = page.locator(".gd-diagnosis", has_text="inspector is too strong")
     expect(diagnosis.locator(".gd-evidence")).to_contain_text("100")
     diagnosis.get_by_role("button", name="Fork with this fix").click()
     page.wait_for_function("document.querySelector('.gd-live h3 small').textContent !== 'ill-1'")
