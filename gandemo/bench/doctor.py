@@ -219,7 +219,8 @@ def examine(case: Case, folder: Path) -> Outcome:
 def lay_out(case: Case, folder: Path) -> str:
     """The first pictures of a case's data set as files of somebody's own, and their name for its recipe.
 
-    Photos are laid out small, since these recipes work on small ones.
+    Photos are those that ship, since what breaks with them need not with others, and are laid out small, since these
+    recipes work on small ones.
     """
     import torch.nn.functional as F
     from PIL import Image
@@ -227,7 +228,8 @@ def lay_out(case: Case, folder: Path) -> str:
     from gandemo.data import datasets
 
     recipe = case.recipe
-    source = datasets.load(recipe.dataset, "train")
+    samples = datasets.named(str(datasets.SAMPLES / "photos"), recipe.task)
+    source = datasets.load(samples if recipe.dataset == "photos" else recipe.dataset, "train")
     images, labels = source.images[: case.pictures], source.labels[: case.pictures]
     is_photo = images.shape[1] == 3
     if is_photo:
