@@ -9,7 +9,7 @@ import kotlin.math.min
 import kotlin.math.roundToInt
 
 /**
- * enhance: Ours: enhance-l1, crisper by a short game on the pair that ends when it stops paying. Apache-2.0.
+ * enhance: Ours: enhance-old, crisper by a short game on the pair that ends when it stops paying. Apache-2.0.
  *
  * Photos of any size, by overlapping squares of 256 pixels. One instance serves one thread; call it off the main one.
  */
