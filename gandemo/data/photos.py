@@ -69,7 +69,7 @@ class Photos:
         squares = self._empty(len(self))
         for index, (_, height, width) in enumerate(self.places):
             whole = min(height, width)
-            squares[index] = self._square(index, (height - whole) // 2, (width - whole) // 2, whole)
+            self._cut(squares[index], index, (height - whole) // 2, (width - whole) // 2, whole)
         return squares.permute(0, 3, 1, 2)
 
     def take(self, indices: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -79,20 +79,21 @@ class Photos:
             _, height, width = self.places[index]
             whole = min(height, width)
             cut = whole if whole <= self.side else _one_of(whole - self.side, rng) + self.side
-            squares[slot] = self._square(index, _one_of(height - cut, rng), _one_of(width - cut, rng), cut)
+            self._cut(squares[slot], index, _one_of(height - cut, rng), _one_of(width - cut, rng), cut)
         return squares.permute(0, 3, 1, 2), torch.zeros(len(indices), dtype=torch.int64)
 
     def _empty(self, count: int) -> Tensor:
         return torch.empty((count, self.side, self.side, 3), dtype=torch.uint8)
 
-    def _square(self, index: int, top: int, left: int, cut: int) -> Tensor:
-        """uint8 [side, side, 3]."""
-        square = torch.from_numpy(self.photo(index)[top : top + cut, left : left + cut].copy())
+    def _cut(self, into: Tensor, index: int, top: int, left: int, cut: int) -> None:
+        """Fills uint8 [side, side, 3]."""
+        square = self.photo(index)[top : top + cut, left : left + cut]
         if cut == self.side:
-            return square
-        size = (self.side, self.side)
-        scaled = F.interpolate(square.permute(2, 0, 1)[None], size, mode="bilinear", antialias=True)
-        return scaled[0].permute(1, 2, 0)
+            into.numpy()[:] = square  # straight from the file's pages, without a copy between
+            return
+        planes = torch.from_numpy(square.copy()).permute(2, 0, 1)[None]
+        scaled = F.interpolate(planes, (self.side, self.side), mode="bilinear", antialias=True)
+        into.copy_(scaled[0].permute(1, 2, 0))
 
 
 def _one_of(most: int, rng: torch.Generator) -> int:
