@@ -68,8 +68,15 @@ class Task(Protocol):
     def lower_is_better(self) -> bool:
         """Which way the score goes."""
 
+    @property
+    def prepares_ahead(self) -> bool:
+        """Whether a batch takes so long that the next one is made while the networks work."""
+
     def prepare(self, recipe: Recipe, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
-        """uint8 [N, C, H, W] pictures and int64 [N] labels as a batch; `rng` draws augmentations."""
+        """uint8 [N, C, H, W] pictures on the CPU and int64 [N] labels as a batch, on the labels' device.
+
+        `rng` draws all that is left to chance: a batch is a pure function of the arguments.
+        """
 
     def inputs(self, recipe: Recipe, batch: Batch, rng: torch.Generator) -> tuple[Tensor, ...]:
         """What the generator is given for this batch; noise is drawn anew at each call."""

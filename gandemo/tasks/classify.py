@@ -23,6 +23,7 @@ class Classify:
     title = "Classifier"
     score = "accuracy"
     lower_is_better = False
+    prepares_ahead = False
 
     def prepare(self, recipe: Recipe, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
         """uint8 [N, 1, 28, 28] to float32 in [-1, 1], augmented as the recipe says.
@@ -32,7 +33,7 @@ class Classify:
         """
         options(recipe, {})
         terms(recipe, ("cross_entropy",))
-        pictures = im.to_signed(images)
+        pictures = im.to_signed(images.to(labels.device))
         for name in recipe.augment:
             if name not in AUGMENTATIONS:
                 raise RecipeError(f"augment has no {name!r}; valid: {', '.join(AUGMENTATIONS)}")

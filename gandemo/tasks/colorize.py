@@ -37,6 +37,7 @@ class Colorize:
     title = "Colour for black-and-white photos"
     score = "balance"
     lower_is_better = False
+    prepares_ahead = True
 
     def prepare(self, recipe: Recipe, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
         """uint8 [N, 3, S, S] to chroma [N, 2, size, size] given lightness, or to RGB that stands for itself."""

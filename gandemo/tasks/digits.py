@@ -39,6 +39,7 @@ class Digits:
     title = "Digits from noise"
     score = "frechet"
     lower_is_better = True
+    prepares_ahead = False
 
     def prepare(self, recipe: Recipe, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
         """uint8 [N, 1, 28, 28] to float32 [N, 1, S, S], padded with black.
@@ -50,7 +51,7 @@ class Digits:
             if given:
                 raise RecipeError(f"{setting} has no {next(iter(given))!r} for digits; valid: none, so leave it empty")
         options(recipe, {})
-        real = im.pad_to(im.to_signed(images), recipe.image_size)
+        real = im.pad_to(im.to_signed(images.to(labels.device)), recipe.image_size)
         return Batch(real, labels if recipe.classes else None, labels)
 
     def inputs(self, recipe: Recipe, batch: Batch, rng: torch.Generator) -> tuple[Tensor, ...]:

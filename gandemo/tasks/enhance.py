@@ -31,6 +31,7 @@ class Enhance:
     title = "A sharper picture from a poor one"
     score = "balance"
     lower_is_better = False
+    prepares_ahead = True
 
     def prepare(self, recipe: Recipe, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
         """uint8 [N, 3, S, S] to sharp squares [N, 3, size, size], given what is left of them after random harm."""

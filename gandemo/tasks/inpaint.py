@@ -30,6 +30,7 @@ class Inpaint:
     title = "What is missing, painted in"
     score = "balance"
     lower_is_better = False
+    prepares_ahead = True
 
     def prepare(self, recipe: Recipe, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
         """uint8 [N, 3, S, S] to whole squares [N, 3, size, size], given them with holes, and the mask of the holes."""

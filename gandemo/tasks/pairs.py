@@ -28,7 +28,7 @@ def squares(
 
     Args:
         recipe: its `image_size` and `augment`.
-        images: uint8 [N, 3, S, S].
+        images: uint8 [N, 3, S, S], on the CPU.
         rng: draws size, place and mirroring.
         least: the smallest cut, as a share of S; never fewer pixels than `image_size`, where there are as many.
         favour_small: most cuts lie near the smallest, where pixels are as the camera made them.
@@ -39,7 +39,6 @@ def squares(
     for name in recipe.augment:
         if name != "flip":
             raise RecipeError(f"augment has no {name!r} for {recipe.task}; valid: flip")
-    images = images.cpu()
     count, size, side = len(images), recipe.image_size, images.shape[-1]
     smallest = min(side, max(size, round(least * side)))
     cut, top, left, mirrored = torch.rand(4, count, generator=rng)

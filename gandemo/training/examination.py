@@ -45,7 +45,7 @@ class Examination:
             found[side] = []
             for part in chosen.split(PART - PART % recipe.pack):
                 images, labels = pictures.take(part, rng)
-                found[side].append(self.trainer.task.prepare(recipe, images.to(device), labels.to(device), rng))
+                found[side].append(self.trainer.task.prepare(recipe, images, labels.to(device), rng))
         return found if count > 1 else {}
 
     @property

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gandemo import checkpoint
-from gandemo.errors import DataError, RecipeError, TrainingError
+from gandemo.errors import RecipeError, TrainingError
 from gandemo.nets import build_discriminator, build_generator
 from gandemo.recipe import Net, Recipe
 from gandemo.recipe import Optimizer as OptimizerSettings
 from gandemo.tasks import Batch, Pictures, task_of
 from gandemo.training import losses
+from gandemo.training.batches import BatchSource
 from gandemo.training.distributed import ALONE, Part, Team
 from gandemo.training.shared_norm import share_batch_norm
 
@@ -62,43 +63,6 @@ def make_optimizer(settings: OptimizerSettings, network: nn.Module) -> Optimizer
     )
 
 
-class BatchSource:
-    """Endless batches, each epoch in a seeded order of its own.
-
-    The place in the data is a pure function of how many pictures were drawn, so that a resumed run goes on at the very
-    next one.
-    """
-
-    def __init__(self, pictures: Pictures, batch_size: int, seed: int) -> None:
-        """Take the pictures; no batch is drawn yet.
-
-        Raises:
-        DataError: there are fewer pictures than one batch takes.
-        """
-        if len(pictures) < batch_size:
-            raise DataError(
-                f"{len(pictures)} pictures are fewer than a batch of {batch_size}; add pictures or lower batch_size"
-            )
-        self.pictures, self.batch_size, self.seed = pictures, batch_size, seed
-        self.drawn = 0
-        self._epoch = -1
-        self._order = torch.empty(0, dtype=torch.int64)
-
-    def next(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """uint8 [batch_size, C, H, W] and int64 [batch_size]; what is left over at an epoch's end is skipped.
-
-        `rng` draws crops, where the pictures are larger than what the networks work on.
-        """
-        each = len(self.pictures) // self.batch_size
-        epoch, index = divmod(self.drawn, each)
-        if epoch != self._epoch:
-            order = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            self._order, self._epoch = torch.randperm(len(self.pictures), generator=order), epoch
-        self.drawn += 1
-        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.pictures.take(chosen, rng)
-
-
 class Trainer:
     """The state of one run and its two kinds of step."""
 
@@ -120,7 +84,9 @@ class Trainer:
             self.discriminator = self.discriminator.to(device)
             self.optimizers["discriminator"] = make_optimizer(recipe.discriminator_optimizer, self.discriminator)
         self.rng = torch.Generator().manual_seed(recipe.seed + 1)
-        self.source = BatchSource(training, recipe.batch_size, recipe.seed)
+        self.source = BatchSource(
+            training, recipe.batch_size, recipe.seed, self._prepare, ahead=self.task.prepares_ahead
+        )
         self.bf16 = wants_bf16(recipe, device)
         self.step = 0
         self._supervised = self._rehearse()
@@ -148,7 +114,7 @@ class Trainer:
             raise RecipeError(
                 f"{recipe.dataset} has {int(pictures.labels.max()) + 1} classes; set classes to as many, or to 0"
             )
-        batch = self.task.prepare(recipe, images.to(self.device), labels.to(self.device), rng)
+        batch = self._prepare(images, labels, rng)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []), torch.no_grad():
             with _in_a_sentence("generator", recipe.generator, recipe.batch_size):
                 fake = self.generate(batch, rng, copy.deepcopy(self.generator).train())
@@ -183,9 +149,11 @@ class Trainer:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
+    def _prepare(self, images: Tensor, labels: Tensor, rng: torch.Generator) -> Batch:
+        return self.task.prepare(self.recipe, images, labels.to(self.device), rng)
+
     def _batch(self) -> Batch:
-        images, labels = self.source.next(self.rng)
-        return self.team.part(self.task.prepare(self.recipe, images.to(self.device), labels.to(self.device), self.rng))
+        return self.team.part(self.source.next())
 
     def generate(self, batch: Batch, rng: torch.Generator | None = None, network: nn.Module | None = None) -> Tensor:
         """What a network makes for a batch: by default the generator that trains, with the run's own noise."""

@@ -27,7 +27,7 @@ from gandemo.training import events, losses, state
 from gandemo.training.events import Evaluated, Event, Finished, Progress, Sampled, Saved, Started
 from gandemo.training.loop import train
 from gandemo.training.losses import GanLoss
-from gandemo.training.trainer import BatchSource, Trainer, start_from, wants_bf16
+from gandemo.training.trainer import Trainer, start_from, wants_bf16
 
 GAMES = [name for name in tiny.TINY if name != "classifier"]
 
@@ -76,8 +76,7 @@ def equal(one: list[Tensor], two: list[Tensor]) -> bool:
 
 def deal(trainer: Trainer) -> tuple[Batch, Tensor]:
     """A batch, and fakes for it."""
-    images, labels = trainer.source.next(trainer.rng)
-    batch = trainer.task.prepare(trainer.recipe, images, labels, trainer.rng)
+    batch = trainer.source.next()
     return batch, trainer.generator(*trainer.task.inputs(trainer.recipe, batch, trainer.rng))
 
 
@@ -377,56 +376,6 @@ def test_the_average_ships_where_there_is_one() -> None:
     assert plain.average is None
     assert plain.shipped is plain.generator
     assert not any(parameter.requires_grad for parameter in averaged.shipped.parameters())
-
-
-# --- batches ----------------------------------------------------------------------------------------------
-
-
-def take(source: BatchSource, count: int) -> list[int]:
-    """The first pixels of the next batches: the pictures' own numbers."""
-    rng = torch.Generator()
-    return [int(value) for _ in range(count) for value in source.next(rng)[0][:, 0, 0, 0]]
-
-
-@pytest.fixture
-def numbered() -> Any:
-    pictures = tiny.pictures(50)
-    pictures.images[:, 0, 0, 0] = torch.arange(50)
-    return pictures
-
-
-def test_each_epoch_is_another_permutation(numbered: Any) -> None:
-    source = BatchSource(numbered, 10, seed=3)
-    epochs = [take(source, 5) for _ in range(3)]
-    assert all(sorted(epoch) == list(range(50)) for epoch in epochs)
-    assert len({tuple(epoch) for epoch in epochs}) == 3
-    assert epochs[0] != sorted(epochs[0])
-
-
-def test_left_overs_are_skipped(numbered: Any) -> None:
-    source = BatchSource(numbered, 16, seed=3)
-    for _ in range(4):
-        epoch = take(source, 3)
-        assert len(set(epoch)) == 48
-
-
-def test_pictures_and_labels_stay_together(numbered: Any) -> None:
-    images, labels = BatchSource(numbered, 50, seed=0).next(torch.Generator())
-    assert torch.equal(labels, numbered.labels[images[:, 0, 0, 0].long()])
-
-
-def test_the_seed_makes_the_order(numbered: Any) -> None:
-    assert take(BatchSource(numbered, 10, seed=1), 7) == take(BatchSource(numbered, 10, seed=1), 7)
-    assert take(BatchSource(numbered, 10, seed=1), 5) != take(BatchSource(numbered, 10, seed=2), 5)
-
-
-@pytest.mark.parametrize("drawn", [0, 3, 5, 12])
-def test_the_place_in_the_data_survives(numbered: Any, drawn: int) -> None:
-    source = BatchSource(numbered, 10, seed=1)
-    take(source, drawn)
-    other = BatchSource(numbered, 10, seed=1)
-    other.drawn = source.drawn
-    assert take(other, 8) == take(source, 8)
 
 
 def test_fewer_pictures_than_a_batch(tmp_path: Path) -> None:

@@ -377,8 +377,8 @@ def test_data_that_vanish_in_the_middle(stopped: Path, monkeypatch: pytest.Monke
 
 def test_another_version_of_the_training(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(fingerprint, "TRAINING_VERSION", 2)
-        assert "gandemo's training was version 1, is 2" in refused(stopped)
+        patch.setattr(fingerprint, "TRAINING_VERSION", fingerprint.TRAINING_VERSION + 1)
+        assert "gandemo's training was version 2, is 3" in refused(stopped)
     assert go_on(stopped)[-1].step == 6
 
 
