@@ -27,8 +27,6 @@ from gandemo.errors import CheckpointError, RecipeError
 from gandemo.nets import build_discriminator, build_generator
 from gandemo.recipe import Recipe
 
-PACKAGE_CHECKPOINTS = places.SHIPPED
-home = places.home
 FAITHFUL = "faithful.safetensors"  # beside an adversarial generator: the one that it began as, before the game
 MAX_JSON_BYTES = 4 * 2**20
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
@@ -311,7 +309,7 @@ def _flush(path: Path) -> None:
 def folders() -> Iterator[Path]:
     """Every checkpoint folder by name: those of `GANDEMO_HOME` first, then those that ship."""
     seen: set[str] = set()
-    for root in dict.fromkeys((home().absolute() / "checkpoints", PACKAGE_CHECKPOINTS)):
+    for root in dict.fromkeys((places.home().absolute() / "checkpoints", places.SHIPPED)):
         for path in sorted(root.glob("*/recipe.json")):
             if not path.parent.name.startswith(".") and path.parent.name not in seen:
                 seen.add(path.parent.name)
@@ -344,7 +342,7 @@ def resolve(source: str | Path) -> Checkpoint:
                 return load(path)
     run, _, step = text.partition("/")
     if NAME.match(run) and (not step or NAME.match(step)) and not Path(text).is_absolute():
-        checkpoints = home() / "runs" / run / "checkpoints"
+        checkpoints = places.home() / "runs" / run / "checkpoints"
         if checkpoints.is_dir():
             return _of_run(checkpoints, step)
     folder = Path(text)
@@ -367,7 +365,7 @@ def is_elsewhere(source: str | Path) -> bool:
     if isinstance(source, Path) or not _REPOSITORY.match(text):
         return False
     run = text.partition("/")[0]
-    return not (home() / "runs" / run).is_dir() and not Path(run).is_dir()
+    return not (places.home() / "runs" / run).is_dir() and not Path(run).is_dir()
 
 
 def _of_run(checkpoints: Path, step: str) -> Checkpoint:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gandemo import bench, checkpoint
+from gandemo import bench, checkpoint, places
 from gandemo.bench import digits as rows
 from gandemo.bench import photos as photo_rows
 from gandemo.bench.row import Bench, Row
@@ -112,7 +112,7 @@ def test_every_shipped_checkpoint_is_exported_in_every_format_whatever_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One real export; the others are refused, and the table says so."""
-    shipped = {path.parent.name for path in checkpoint.PACKAGE_CHECKPOINTS.glob("*/recipe.json")}
+    shipped = {path.parent.name for path in places.SHIPPED.glob("*/recipe.json")}
     assert set(bench.BENCHES["export"].parts) == shipped
     real = making.export
 
@@ -122,7 +122,7 @@ def test_every_shipped_checkpoint_is_exported_in_every_format_whatever_fails(
         raise ExportError(f"no {kind} today")
 
     monkeypatch.setattr(making, "export", refused)
-    before = records.of(checkpoint.PACKAGE_CHECKPOINTS / "dense")
+    before = records.of(places.SHIPPED / "dense")
     found = {row["what"]: row for row in bench.BENCHES["export"].run(("dense",))}
     assert {what for what in found if "no " in what} == {
         f"dense as {kind}: files made (no {kind} today)" for kind in formats.FORMATS if kind != "int8"
@@ -130,4 +130,4 @@ def test_every_shipped_checkpoint_is_exported_in_every_format_whatever_fails(
     assert found["dense as int8: PSNR"]["bound"] == ">= 30"
     assert found["dense as int8: PSNR"]["value"] >= 30
     assert found["dense as int8: its time over PyTorch's"]["bound"] == "<= 1"
-    assert records.of(checkpoint.PACKAGE_CHECKPOINTS / "dense") == before
+    assert records.of(places.SHIPPED / "dense") == before

@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from gandemo import checkpoint
+from gandemo import checkpoint, places
 from gandemo.errors import CheckpointError
 from gandemo.nets import build_discriminator, build_generator
 from gandemo.recipe import Recipe
@@ -340,7 +340,7 @@ def test_by_name_and_by_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_one_s_own_come_before_the_shipped(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = home / "shipped"
-    monkeypatch.setattr(checkpoint, "PACKAGE_CHECKPOINTS", shipped)
+    monkeypatch.setattr(places, "SHIPPED", shipped)
     tiny.save(shipped / "digits", metrics={"whose": "theirs"})
     tiny.save(shipped / "fashion", metrics={"whose": "theirs"})
     assert checkpoint.resolve("digits").metrics["whose"] == "theirs"
@@ -420,7 +420,7 @@ def test_a_damaged_folder_is_not_listed(folder: Path, home: Path) -> None:
 
 def test_the_home_is_the_working_folder_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GANDEMO_HOME", raising=False)
-    assert checkpoint.home() == Path(".")
+    assert places.home() == Path(".")
 
 
 @pytest.mark.parametrize("name", [found.name for found in checkpoint.available()])

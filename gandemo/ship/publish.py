@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from gandemo import checkpoint
+from gandemo import checkpoint, places
 from gandemo.data import datasets
 from gandemo.data.credits import credits_of
 from gandemo.data.photos import Photos
@@ -119,7 +119,7 @@ def publish(
     """
     if not checkpoint.NAME.match(name):
         raise RequestError(f"{name!r} is no name for a checkpoint; take letters, digits, '-', '_' and '.'")
-    path = (root or checkpoint.home() / "checkpoints") / name
+    path = (root or places.home() / "checkpoints") / name
     if crisp is not None:
         if not 0.0 <= crisp <= 1.0 or not Pipeline(source).can_blend:
             raise RequestError("crisp is a number from 0 to 1, for a checkpoint of enhance that keeps both its ends")

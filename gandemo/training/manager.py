@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from gandemo import checkpoint
+from gandemo import checkpoint, places
 from gandemo.data.datasets import data_home
 from gandemo.errors import CheckpointError, GanDemoError, TrainingError
 from gandemo.recipe import Recipe
@@ -375,7 +375,7 @@ def child_environment(environment: Mapping[str, str], threads: int) -> dict[str,
     return {
         **kept,
         **dict.fromkeys(_MANAGED, str(threads)),
-        "GANDEMO_HOME": str(checkpoint.home().absolute()),
+        "GANDEMO_HOME": str(places.home().absolute()),
         "GANDEMO_DATA": str(data_home().absolute()),
         "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
         "PYTHONPATH": os.pathsep.join(paths),

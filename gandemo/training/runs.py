@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from gandemo import checkpoint
+from gandemo import checkpoint, places
 from gandemo.errors import CheckpointError, RecipeError, TrainingError
 from gandemo.recipe import Recipe
 from gandemo.training import events, process, terms
@@ -63,7 +63,7 @@ class RunSummary:
 
 def runs_home() -> Path:
     """The folder of all runs."""
-    return checkpoint.home() / "runs"
+    return places.home() / "runs"
 
 
 # --- made and found ---------------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from gandemo.errors import RecipeError, RequestError
 from gandemo.recipe import Recipe
 from gandemo.ship.hub.origins import origin
 
-SHIPPED = places.SHIPPED
 MAX_JSON_BYTES = 4 * 2**20
 _TITLES = {"mnist": "MNIST digits", "fashion-mnist": "Fashion-MNIST", "photos": "Photos"}
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")  # of a run's folder, and of a checkpoint's in it
@@ -86,7 +85,7 @@ def entries(task: str) -> list[Entry]:
 def every() -> list[Entry]:
     """The checkpoints of all tasks by name. A damaged one is left out."""
     found: dict[str, Entry] = {}
-    for root in (_home() / "checkpoints", SHIPPED):
+    for root in (_home() / "checkpoints", places.SHIPPED):
         for file in sorted(root.glob("*/recipe.json")):
             name = file.parent.name
             if name in found or name.startswith(".") or not (file.parent / "generator.safetensors").is_file():

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from gandemo import checkpoint
+from gandemo import checkpoint, places
 from gandemo.errors import GanDemoError, RequestError
 from gandemo.ship import hub
 from gandemo.ship.hub.origins import ORIGIN, origin
@@ -113,7 +113,7 @@ def _pulled(done: Pulled) -> State:
 def _room(name: str) -> Iterator[None]:
     """Room for one more checkpoint of visitors; what the owner has is never touched."""
     with _making_room:
-        root = checkpoint.home() / "checkpoints"
+        root = places.home() / "checkpoints"
         others = [path.parent for path in root.glob(f"*/{ORIGIN}") if path.parent.name != name]
         theirs = [path for path in others if origin(path).get("by") == "a visitor"]
         theirs.sort(key=_age)

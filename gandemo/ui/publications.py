@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dataclasses import replace as changed
 from typing import Literal
 
-from gandemo import checkpoint
+from gandemo import checkpoint, places
 from gandemo.errors import RequestError
 
 KEPT = 12
@@ -61,7 +61,7 @@ def begin(source: str, name: str, *, replace: bool, environment: Mapping[str, st
             if name
             else "the checkpoint needs a name, such as my-digits"
         )
-    if not replace and (checkpoint.home() / "checkpoints" / name).exists():
+    if not replace and (places.home() / "checkpoints" / name).exists():
         raise RequestError(f"there is a checkpoint {name} already; take another name, or tick that it may be replaced")
     with _lock:
         under_way = [each for each in _known if each.state in ("waiting", "measuring")]

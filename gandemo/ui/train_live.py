@@ -23,7 +23,6 @@ from PIL import Image, ImageDraw, ImageFont
 from gandemo import checkpoint
 from gandemo.data.datasets import DATASETS
 from gandemo.errors import CheckpointError, RecipeError, RequestError
-from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
 from gandemo.ship.publish import changes
 from gandemo.tasks import TASKS
@@ -55,6 +54,7 @@ class _Watch:
         self.told: list[events.Event] = []
         self.curves = curves.read([])
         self.diagnoses: list[doctor.Diagnosis] | None = None
+        self.seconds_before = 0.0  # it was started or resumed for the last time
         self.version = secrets.token_hex(6)
 
     def look(self) -> None:
@@ -62,6 +62,12 @@ class _Watch:
         told = self.reader.poll()
         if len(told) != len(self.told) or (told and told[-1] is not self.told[-1]):
             self.told, self.curves, self.diagnoses = told, curves.read(told), None
+            starts = [place for place, event in enumerate(told) if isinstance(event, events.Started)]
+            earlier = told[: starts[-1] if starts else 0]
+            self.seconds_before = max(
+                (event.seconds for event in earlier if isinstance(event, events.Progress | events.Finished)),
+                default=0.0,
+            )
             self.version = secrets.token_hex(6)
 
 
@@ -104,7 +110,8 @@ def look(asked: Mapping[str, Any]) -> dict[str, Any]:
     found = _all_runs()
     secret, known = asked.get("owner"), asked.get("known")
     known = known if isinstance(known, dict) else {}
-    parts: dict[str, Any] = {"list": _list_of(found, secret, _count(asked.get("rows")))}
+    leads = _leads()
+    parts: dict[str, Any] = {"list": _list_of(found, secret, _count(asked.get("rows")), leads)}
     stamps: dict[str, str] = {}
     chosen = _choose(found, asked.get("run"))
     if chosen is not None:
@@ -112,7 +119,7 @@ def look(asked: Mapping[str, Any]) -> dict[str, Any]:
         watch = _watch(chosen.path)
         with watch.lock:
             watch.look()
-            parts["head"] = _head(chosen, watch, secret)
+            parts["head"] = _head(chosen, watch, secret, leads)
             stamps = {"curves": f"{watch.version} {first} {last}", "doctor": f"{watch.version} {chosen.state}"}
             if known.get("curves") != stamps["curves"]:
                 drawn = curves.drawn(watch.curves, first=first, last=last)
@@ -149,11 +156,11 @@ def _choose(found: Sequence[runs.RunSummary], name: object) -> runs.RunSummary |
 # --- the list ---------------------------------------------------------------------------------------------
 
 
-def _list_of(found: Sequence[runs.RunSummary], secret: object, rows: int) -> dict[str, Any]:
+def _list_of(found: Sequence[runs.RunSummary], secret: object, rows: int, leads: Mapping[str, str]) -> dict[str, Any]:
     queue = runs.waiting()
     limit = storage.disk_limit()
     return {
-        "runs": [_row(run, secret) for run in found[:rows]],
+        "runs": [_row(run, secret, leads) for run in found[:rows]],
         "count": len(found),
         "active": [run.id for run in found if run.state in runs.ACTIVE],
         "queue": [run for run in queue if any(run == each.id for each in found)],
@@ -163,7 +170,7 @@ def _list_of(found: Sequence[runs.RunSummary], secret: object, rows: int) -> dic
     }
 
 
-def _row(run: runs.RunSummary, secret: object) -> dict[str, Any]:
+def _row(run: runs.RunSummary, secret: object, leads: Mapping[str, str]) -> dict[str, Any]:
     task = TASKS[run.recipe.task]
     return {
         "id": run.id,
@@ -180,15 +187,18 @@ def _row(run: runs.RunSummary, secret: object) -> dict[str, Any]:
         "refused": bool(run.differences),
         "time": run.time or run.path.stat().st_mtime if run.path.exists() else 0.0,
         "verbs": train_answers.verbs(run, mine=_is_mine(run, secret), has_checkpoint=run.best_step is not None),
-        "leads_to": _leads_to(run.recipe),
+        "leads_to": leads.get(run.recipe.name, ""),
         "has_judge": run.recipe.task == "digits" and run.recipe.discriminator is not None,
     }
 
 
-def _leads_to(recipe: Recipe) -> str:
-    """The design that waits for this one to be published under its name, to go on from it."""
-    nexts = [other for other in RECIPES.values() if other.init == recipe.name]
-    return next((other.name for other in nexts if not forks.has_start(other)), "")
+def _leads() -> dict[str, str]:
+    """By name of a design, the one that waits for it to be published under that name, to go on from it."""
+    found: dict[str, str] = {}
+    for other in RECIPES.values():
+        if other.init and other.init not in found and not forks.has_start(other):
+            found[other.init] = other.name
+    return found
 
 
 def _is_mine(run: runs.RunSummary, secret: object) -> bool:
@@ -207,7 +217,7 @@ def _short(value: float | None) -> float | None:
 # --- one run ----------------------------------------------------------------------------------------------
 
 
-def _head(run: runs.RunSummary, watch: _Watch, secret: object) -> dict[str, Any]:
+def _head(run: runs.RunSummary, watch: _Watch, secret: object, leads: Mapping[str, str]) -> dict[str, Any]:
     """All that the page says of the chosen run in words and numbers."""
     last = next((event for event in reversed(watch.told) if isinstance(event, events.Progress)), None)
     began = next((event for event in reversed(watch.told) if isinstance(event, events.Started)), None)
@@ -218,7 +228,7 @@ def _head(run: runs.RunSummary, watch: _Watch, secret: object) -> dict[str, Any]
     to_the_end = None if last is None else last.seconds_left
     bound, left = _in_one_go(run, watch)
     return {
-        **_row(run, secret),
+        **_row(run, secret, leads),
         "verbs": train_answers.verbs(run, mine=mine, has_checkpoint=bool(saved)),
         "mine": mine,
         "reason": run.reason,
@@ -280,10 +290,7 @@ def _in_one_go(run: runs.RunSummary, watch: _Watch) -> tuple[float | None, float
     bound = _terms(run.path).max_seconds
     if bound is None:
         return None, None
-    starts = [place for place, event in enumerate(watch.told) if isinstance(event, events.Started)]
-    told = watch.told[: starts[-1] if starts else 0]
-    before = max((event.seconds for event in told if isinstance(event, events.Progress | events.Finished)), default=0.0)
-    return bound, max(0.0, bound - (run.seconds - before))
+    return bound, max(0.0, bound - (run.seconds - watch.seconds_before))
 
 
 def _origin(folder: Path) -> str:
@@ -439,7 +446,7 @@ def race(asked: Mapping[str, Any]) -> dict[str, Any]:
             sheets = curves.spaced(watch.curves.sampled, SHEETS)
             sides.append(
                 {
-                    **_row(run, None),
+                    **_row(run, None, {}),
                     "changes": _changes(run),
                     "scores": curves.scores(watch.curves, score),
                     "samples": sheets,

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from gandemo import checkpoint
+from gandemo import places
 from gandemo.data import datasets
 from gandemo.data import images as im
 from gandemo.data.images import chroma, colour
@@ -42,7 +42,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @pytest.mark.parametrize("name", ["digits", "colorize", "enhance"])
 def test_what_ships_beside_the_exports_is_todays(name: str) -> None:
-    folder = checkpoint.PACKAGE_CHECKPOINTS / name / records.FOLDER
+    folder = places.SHIPPED / name / records.FOLDER
     exports = records.of(folder.parent)
     texts = android.files(exports)
     assert exports, f"{name} has no exports of these weights; run: python -m gandemo export {name} --browser"

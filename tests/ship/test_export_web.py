@@ -14,7 +14,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from gandemo import checkpoint
+from gandemo import checkpoint, places
 from gandemo.__main__ import app
 from gandemo.data.images import open_photo
 from gandemo.errors import RequestError
@@ -22,7 +22,7 @@ from gandemo.pipeline import Pipeline
 from gandemo.ship.export import records, reference, web
 from tests import tiny, tiny_photos
 
-DIGITS = checkpoint.PACKAGE_CHECKPOINTS / "digits"
+DIGITS = places.SHIPPED / "digits"
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import yaml
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from gandemo import checkpoint
-from gandemo.checkpoint import PACKAGE_CHECKPOINTS, Checkpoint
+from gandemo import checkpoint, places
+from gandemo.checkpoint import Checkpoint
 from gandemo.recipe import Recipe
 from gandemo.ship import provenance
 from gandemo.ship.hub import Hub, describe, push
@@ -88,7 +88,7 @@ def test_the_card_shows_the_same_program(name: str, home: Path) -> None:
 
 
 def test_a_shipped_colorizer_shows_its_figures() -> None:
-    source = checkpoint.load(PACKAGE_CHECKPOINTS / "colorize")
+    source = checkpoint.load(places.SHIPPED / "colorize")
     values = shown(source)
     evaluation = source.metrics["evaluation"]
     (index,) = values["model-index"]
@@ -119,9 +119,9 @@ def test_every_kind_of_harm_is_a_result_of_its_own(home: Path) -> None:
 
 @pytest.mark.parametrize("name", ["digits", "fashion", "mnist-classifier"])
 def test_data_sets_are_named_as_the_hub_names_them(name: str) -> None:
-    values = shown(checkpoint.load(PACKAGE_CHECKPOINTS / name))
+    values = shown(checkpoint.load(places.SHIPPED / name))
     known = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}
-    data = known[checkpoint.load(PACKAGE_CHECKPOINTS / name).recipe.dataset]
+    data = known[checkpoint.load(places.SHIPPED / name).recipe.dataset]
     assert values["datasets"] == [data]
     (result,) = values["model-index"][0]["results"]
     assert result["dataset"]["type"] == data

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gandemo.ui import catalog
+from gandemo import places
 from tests import tiny, tiny_photos
 
 CALIBRATION = {"calibration": {"scale": 1.0, "offset": 0.2}}
@@ -35,7 +35,7 @@ def fill(home: Path) -> None:
     save(folder / "tiny-reader", tiny.TINY["classifier"])
     for name in ("colorize", "colorize-unet", "enhance", "inpaint"):
         save(folder / name, tiny_photos.TINY[name])
-    if not (catalog.SHIPPED / "digits").is_dir():
+    if not (places.SHIPPED / "digits").is_dir():
         save(folder / "digits", tiny.DIGITS, metrics={**CALIBRATION, **FIGURES})
 
 
@@ -46,7 +46,7 @@ def save(path: Path, recipe: Any, **kwargs: Any) -> None:
 @pytest.fixture
 def filled(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A home of those checkpoints, with nothing shipped beside them."""
-    monkeypatch.setattr(catalog, "SHIPPED", tmp_path / "nothing")
+    monkeypatch.setattr(places, "SHIPPED", tmp_path / "nothing")
     fill(home)
     return home
 

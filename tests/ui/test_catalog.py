@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gandemo import places
 from gandemo.data import images as im
 from gandemo.errors import RequestError
 from gandemo.ui import catalog
@@ -22,7 +23,7 @@ def test_only_checkpoints_of_the_task_are_offered(filled: Path) -> None:
 
 
 def test_a_home_comes_before_what_ships(filled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(catalog, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(places, "SHIPPED", tmp_path / "shipped")
     tiny.save(tmp_path / "shipped" / "tiny", tiny.TINY["vanilla"])
     tiny.save(tmp_path / "shipped" / "other", tiny.TINY["vanilla"])
     entries = {entry.name: entry for entry in catalog.entries("digits")}
@@ -61,7 +62,7 @@ def test_only_a_name_in_the_list_is_found(filled: Path, name: object) -> None:
 
 
 def test_without_any_it_says_how_to_train_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "SHIPPED", home / "nothing")
+    monkeypatch.setattr(places, "SHIPPED", home / "nothing")
     with pytest.raises(RequestError, match="python -m gandemo train digits"):
         catalog.find("digits", "digits")
 

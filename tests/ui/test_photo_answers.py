@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from gandemo import places
 from gandemo.data import images as im
 from gandemo.errors import GanDemoError, RequestError
 from gandemo.pipeline import painting
-from gandemo.ui import catalog, long_work, photo_examples
+from gandemo.ui import long_work, photo_examples
 from gandemo.ui import photo_answers as answers
 from gandemo.ui.photo_files import MAX_FILE_BYTES, PhotoFiles, stem
 from gandemo.ui.photo_wishes import ColourWish, EnhanceWish, Source, sources
@@ -40,7 +41,7 @@ def tinies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def files(tinies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PhotoFiles:
     monkeypatch.setenv("GANDEMO_HOME", str(tinies))
-    monkeypatch.setattr(catalog, "SHIPPED", tmp_path / "nothing")
+    monkeypatch.setattr(places, "SHIPPED", tmp_path / "nothing")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
     (tmp_path / "uploads").mkdir()
     return PhotoFiles(set())

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gandemo import places
 from gandemo.data import images as im
 from gandemo.ui import catalog, photo_cards
 
@@ -117,7 +118,7 @@ def test_a_pulled_one_says_where_it_came_from(filled: Path) -> None:
 
 @pytest.mark.parametrize("task", ["colorize", "enhance"])
 def test_what_ships_has_its_strip_and_its_figure(task: str) -> None:
-    shipped = [entry.name for entry in catalog.entries(task) if entry.path.parent == catalog.SHIPPED]
+    shipped = [entry.name for entry in catalog.entries(task) if entry.path.parent == places.SHIPPED]
     found = {card["name"]: card for card in photo_cards.cards(task)}
     assert shipped or task != "colorize"
     for name in shipped:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gandemo import checkpoint
+from gandemo import places
 from gandemo.data import datasets
 from gandemo.errors import GanDemoError
 from gandemo.recipes import RECIPES
@@ -140,7 +140,7 @@ def test_where_a_training_begins(home: Path) -> None:
 def test_a_start_that_is_not_here_is_refused_before_anything_starts(
     home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(checkpoint, "PACKAGE_CHECKPOINTS", tmp_path / "nothing")
+    monkeypatch.setattr(places, "SHIPPED", tmp_path / "nothing")
     with pytest.raises(GanDemoError, match="colorize begins with colorize-l1, which is not here; train that recipe"):
         Wish.parse({"recipe": "colorize"})
     anew = Wish.parse({"recipe": "colorize", "anew": True})

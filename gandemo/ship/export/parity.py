@@ -166,7 +166,8 @@ def _turn(call: Callable[[], Any]) -> list[float]:
     processor, and so each would be slowed by the other, as it is nowhere else.
     """
     call()
-    times, end = [], time.perf_counter() + TURN
+    times: list[float] = []
+    end = time.perf_counter() + TURN
     while not times or (time.perf_counter() < end and len(times) < MOST_RUNS // TURNS):
         began = time.perf_counter()
         call()

@@ -22,7 +22,7 @@ from huggingface_hub import RepoFile, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import OfflineModeIsEnabled
 from tqdm import tqdm
 
-from gandemo import checkpoint
+from gandemo import checkpoint, places
 from gandemo.checkpoint import Checkpoint
 from gandemo.errors import CheckpointError, GanDemoError, HubError, RequestError
 from gandemo.ship.hub.client import LOOKS, Hub, patience
@@ -113,7 +113,7 @@ def pull(
     name = name or source.folder
     if not checkpoint.NAME.match(name):
         raise RequestError(f"{name!r} is no name for a checkpoint; choose a shorter or plainer one with --name")
-    path = (root or checkpoint.home() / "checkpoints") / name
+    path = (root or places.home() / "checkpoints") / name
     _check_free(path, source)
     pulled = fetch(source, hub, progress, bounds)
     came_from = {"repo": source.repo, "revision": source.revision, "commit": pulled.commit, **(note or {})}
@@ -140,7 +140,7 @@ def pull_listed(text: str | None = None, hub: Hub | None = None) -> Iterator[str
             continue
         try:
             source = HubId.parse(part)
-            if (checkpoint.home() / "checkpoints" / source.folder).is_dir():
+            if (places.home() / "checkpoints" / source.folder).is_dir():
                 continue
             pulled = pull(source, hub or Hub())
             yield f"pulled {source} as {pulled.checkpoint.name}"

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from huggingface_hub import SpaceCard
 
-from gandemo import checkpoint
+from gandemo import places
 from gandemo.checkpoint import Checkpoint
 from gandemo.errors import RequestError
 from gandemo.ship.hub.client import Hub
 from gandemo.ship.hub.pulling import LISTED
 from gandemo.ship.hub.pushing import Progress, Pushed, commit, hold, make, own_files, ships, target_of
 
-ROOT = checkpoint.PACKAGE_CHECKPOINTS.parent
+ROOT = places.SHIPPED.parent
 _SINGLE = ("app.py", "requirements.txt", "pyproject.toml", "LICENSE", "README.md")
 _FOLDERS = ("gandemo", "docs")
 # A Space has no GPU unless somebody pays for one, and PyPI's torch for Linux brings 3 GB of CUDA along. Of the same
