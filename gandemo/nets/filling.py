@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gandemo.nets.layers import LUMA
+from gandemo.nets.layers import in_full_precision, luma_of
 
 LEVELS = 4  # halvings; pictures are multiples of 2 ** LEVELS
 REACH = 12  # pixels along a direction; farther in, only the smooth fill goes
@@ -72,10 +72,8 @@ class DirectionalFill(nn.Module):
         Returns:
             float32 [N, directions, H, W] for each of red, green and blue.
         """
-        if torch.is_autocast_enabled(pictures.device.type):
-            with torch.autocast(pictures.device.type, enabled=False):  # quotients of small sums need all their digits
-                return self._changes(pictures.float(), lost.float(), filled.float())
-        return self._changes(pictures, lost, filled)
+        # quotients of small sums need all their digits
+        return in_full_precision(self._changes, pictures, lost, filled)
 
     def _changes(self, pictures: Tensor, lost: Tensor, filled: Tensor) -> list[Tensor]:
         known = self._filtered(1.0 - lost)
@@ -91,9 +89,7 @@ class DirectionalFill(nn.Module):
 
     def seen(self, changes: list[Tensor]) -> Tensor:
         """The changes to the luma: [N, directions, H, W]."""
-        red, green, blue = changes
-        luma: Tensor = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
-        return luma
+        return luma_of(*changes)
 
 
 class FactoredFill(DirectionalFill):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gandemo.errors import RecipeError
 
+T = TypeVar("T")
 Initialiser = Callable[[Tensor], object]
 
 INITIALISERS: dict[str, Initialiser] = {
@@ -22,8 +24,6 @@ INITIALISERS: dict[str, Initialiser] = {
     "normal-0.02": lambda weight: nn.init.normal_(weight, 0.0, 0.02),  # DCGAN (Radford et al. 2016)
     "orthogonal": nn.init.orthogonal_,
 }
-
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
 
 
 def initialise(module: nn.Module, name: str) -> None:
@@ -89,6 +89,20 @@ class ConditionalBatchNorm2d(nn.Module):
         assert labels is not None
         scale, shift = self.affine(labels)[:, :, None, None].chunk(2, dim=1)
         return x * scale + shift
+
+
+def luma_of(red: Tensor, green: Tensor, blue: Tensor) -> Tensor:
+    """What three channels of any shape come to in luma, by the weights of ITU-R BT.601."""
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+def in_full_precision(work: Callable[..., T], *values: Tensor) -> T:
+    """What `work` makes of the values, in float32 where autocast would have it in fewer digits."""
+    device = values[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return work(*values)
+    with torch.autocast(device, enabled=False):
+        return work(*(value.float() for value in values))
 
 
 def pack_samples(images: Tensor, pack: int) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gandemo.nets.layers import LUMA
+from gandemo.nets.layers import in_full_precision, luma_of
 
 REACH = 8  # pixels to each side; 12 gain nothing at a blur of σ 2
 _PERIOD = 256  # pixels of the grid on which a filter is designed; far more than it reaches
@@ -55,10 +55,7 @@ class WienerBank(nn.Module):
         Returns:
             float32 [N, filters, H, W] for each of red, green and blue.
         """
-        if torch.is_autocast_enabled(pictures.device.type):
-            with torch.autocast(pictures.device.type, enabled=False):  # with half the digits, no blur can be undone
-                return self._changes(pictures.float())
-        return self._changes(pictures)
+        return in_full_precision(self._changes, pictures)  # with half the digits, no blur can be undone
 
     def _changes(self, pictures: Tensor) -> list[Tensor]:
         wide = _extended(pictures)
@@ -70,9 +67,7 @@ class WienerBank(nn.Module):
 
     def seen(self, changes: Sequence[Tensor]) -> Tensor:
         """The changes to the luma, each filter's scaled as if it let through noise of size 1: [N, filters, H, W]."""
-        red, green, blue = changes
-        luma: Tensor = (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue) / self.gains
-        return luma
+        return luma_of(*changes) / self.gains
 
 
 class FactoredBank(WienerBank):
