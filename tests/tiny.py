@@ -15,6 +15,8 @@ from gandemo.data.datasets import Dataset, LabeledImages
 from gandemo.nets import build_discriminator, build_generator
 from gandemo.recipe import Ema, Loss, Net, Optimizer, Recipe
 from gandemo.recipes import RECIPES
+from gandemo.tasks import Batch
+from gandemo.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 NAMES = tuple(str(label) for label in range(10))
@@ -132,3 +134,25 @@ def stirred(recipe: Recipe, seed: int = 0) -> nn.Module:
 def save(path: Path, recipe: Recipe = DIGITS, *, seed: int = 0, **kwargs: Any) -> checkpoint.Checkpoint:
     """A checkpoint folder of a recipe's networks."""
     return checkpoint.save(path, recipe, stirred(recipe, seed), build_discriminator(recipe), **kwargs)
+
+
+def trainer(recipe: Recipe) -> Trainer:
+    """Both players of a recipe, on tiny pictures."""
+    return Trainer(recipe, pictures(), CPU)
+
+
+def deal(trainer: Trainer) -> tuple[Batch, torch.Tensor]:
+    """A batch, and fakes for it."""
+    batch = trainer.source.next()
+    return batch, trainer.generator(*trainer.task.inputs(trainer.recipe, batch, trainer.rng))
+
+
+def weights(network: nn.Module | None) -> list[torch.Tensor]:
+    """A copy of what trains in a network."""
+    assert network is not None
+    return [parameter.detach().clone() for parameter in network.parameters()]
+
+
+def equal(one: list[torch.Tensor], two: list[torch.Tensor]) -> bool:
+    """Whether two such copies hold the same bits."""
+    return all(torch.equal(a, b) for a, b in zip(one, two, strict=True))

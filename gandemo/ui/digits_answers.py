@@ -11,7 +11,7 @@ import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ SHEET_COLUMNS = 8
 SIDE_COUNT, SIDE_COLUMNS = 20, 5  # of one side in the comparison
 DRAWING_SIDE = 112
 FILMS_KEPT = 16
-_films = tempfile.TemporaryDirectory(prefix="gandemo-films-")
 _HEADLINES = {"mnist": "Nobody ever wrote these digits", "fashion-mnist": "Nobody ever wore these clothes"}
 
 
@@ -330,10 +329,16 @@ def sheet(wish: Wish) -> tuple[Image.Image, dict[str, Any]]:
     }
 
 
+@cache
+def _films() -> tempfile.TemporaryDirectory[str]:
+    """Where films lie until the server ends; there is none before the first."""
+    return tempfile.TemporaryDirectory(prefix="gandemo-films-")
+
+
 def film_file(checkpoint: object, start: int, end: int, label: int | None) -> str:
     """A walk as an animated PNG on the disk; the last few stay there until the server ends."""
     shown, frames = walk(checkpoint, start, end, label)
-    folder = Path(_films.name)
+    folder = Path(_films().name)
     path = folder / f"walk-{shown['wish']['checkpoint']}-{start}-{end}-{'all' if label is None else label}.png"
     path.write_bytes(film(frames))
     for old in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)[:-FILMS_KEPT]:

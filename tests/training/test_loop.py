@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,18 @@ import pytest
 import tiny
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from gandemo import checkpoint
 from gandemo.errors import CheckpointError, DataError, GanDemoError, TrainingError
 from gandemo.recipe import Recipe
-from gandemo.recipes import RECIPES
-from gandemo.tasks import Batch
 from gandemo.tasks.classify import Classify
 from gandemo.tasks.digits import Digits
 from gandemo.training import events, losses, state
 from gandemo.training.events import Evaluated, Event, Finished, Progress, Sampled, Saved, Started
 from gandemo.training.loop import train
 from gandemo.training.losses import GanLoss
-from gandemo.training.trainer import Trainer, start_from, wants_bf16
-
-GAMES = [name for name in tiny.TINY if name != "classifier"]
+from gandemo.training.trainer import start_from
 
 
 @pytest.fixture(autouse=True)
@@ -59,25 +54,6 @@ def final_state(folder: Path, step: int = 6) -> dict[str, Tensor]:
 def assert_same(one: dict[str, Tensor], two: dict[str, Tensor]) -> None:
     assert one.keys() == two.keys()
     assert [name for name in one if not torch.equal(one[name], two[name])] == []
-
-
-def trainer_of(recipe: Recipe) -> Trainer:
-    return Trainer(recipe, tiny.pictures(), tiny.CPU)
-
-
-def weights(network: nn.Module | None) -> list[Tensor]:
-    assert network is not None
-    return [parameter.detach().clone() for parameter in network.parameters()]
-
-
-def equal(one: list[Tensor], two: list[Tensor]) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
-
-
-def deal(trainer: Trainer) -> tuple[Batch, Tensor]:
-    """A batch, and fakes for it."""
-    batch = trainer.source.next()
-    return batch, trainer.generator(*trainer.task.inputs(trainer.recipe, batch, trainer.rng))
 
 
 # --- the same bits ----------------------------------------------------------------------------------------
@@ -157,231 +133,6 @@ def test_a_torn_newest_state_costs_some_steps_only(tmp_path: Path) -> None:
     told = run(tiny.DIGITS, tmp_path / "one", resume=True)
     assert told[0].step == 3
     assert_same(final_state(tmp_path / "one"), whole)
-
-
-# --- whose turn it is -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", GAMES)
-def test_each_player_moves_alone(name: str) -> None:
-    trainer = trainer_of(tiny.TINY[name])
-    batch, fake = deal(trainer)
-    generator, discriminator = weights(trainer.generator), weights(trainer.discriminator)
-    trainer.discriminator_step(batch, fake)
-    assert equal(weights(trainer.generator), generator)
-    assert all(parameter.grad is None for parameter in trainer.generator.parameters())
-    moved = weights(trainer.discriminator)
-    assert not equal(moved, discriminator)
-    assert trainer.discriminator is not None
-    gradients = [p.grad.clone() for p in trainer.discriminator.parameters() if p.grad is not None]
-    trainer.generator_step(batch, fake)
-    assert equal(weights(trainer.discriminator), moved)
-    assert equal([p.grad for p in trainer.discriminator.parameters() if p.grad is not None], gradients)
-    assert not equal(weights(trainer.generator), generator)
-    assert all(parameter.requires_grad for parameter in trainer.discriminator.parameters())
-
-
-def test_generator_steps_raise_what_the_discriminator_says_of_fakes() -> None:
-    trainer = trainer_of(tiny.DIGITS.with_settings({"generator_optimizer.lr": 0.01}))
-    assert trainer.discriminator is not None
-    trainer.discriminator.eval()  # its spectral norms hold still
-    batch, _ = deal(trainer)
-    torch.manual_seed(0)
-    noise = torch.randn(16, 8)
-
-    def verdict() -> float:
-        with torch.no_grad():
-            return float(trainer.discriminator(trainer.generator(noise, batch.labels), batch.labels).mean())
-
-    before = verdict()
-    for _ in range(5):
-        trainer.generator_step(batch, trainer.generator(noise, batch.labels))
-    assert verdict() > before
-
-
-def test_discriminator_steps_tell_real_from_fake() -> None:
-    trainer = trainer_of(tiny.DIGITS.with_settings({"discriminator_optimizer.lr": 0.01}))
-    for _ in range(20):
-        trainer.discriminator_step(*deal(trainer))
-    assert trainer.signals["real_logit"] > trainer.signals["fake_logit"] + 0.5
-    assert trainer.signals["real_accuracy"] == trainer.signals["fake_accuracy"] == 1.0
-
-
-def spy(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Tensor, Tensor]]:
-    """Every step in turn, with its real pictures and its fakes."""
-    turns: list[tuple[str, Tensor, Tensor]] = []
-
-    def watch(player: str, step: Callable[[Batch, Tensor], None]) -> Callable[[Batch, Tensor], None]:
-        def watched(batch: Batch, fake: Tensor) -> None:
-            turns.append((player, batch.real.detach().clone(), fake.detach().clone()))
-            step(batch, fake)
-
-        return watched
-
-    for player in ("discriminator", "generator"):
-        name = f"{player}_step"
-        monkeypatch.setattr(trainer, name, watch(player[0], getattr(trainer, name)))
-    return turns
-
-
-@pytest.mark.parametrize(("d_steps", "g_steps"), [(1, 1), (5, 1), (1, 3), (2, 2)])
-def test_rounds_count_steps_of_both(monkeypatch: pytest.MonkeyPatch, d_steps: int, g_steps: int) -> None:
-    recipe = tiny.DIGITS.with_settings({"reuse_fakes": False, "d_steps": d_steps, "g_steps": g_steps})
-    trainer = trainer_of(recipe)
-    turns = spy(trainer, monkeypatch)
-    trainer.round()
-    trainer.round()
-    assert "".join(player for player, _, _ in turns) == 2 * ("d" * d_steps + "g" * g_steps)
-    assert trainer.step == 2
-    assert trainer.source.drawn == 2 * (d_steps + g_steps - 1)
-    fakes = [fake for _, _, fake in turns]
-    assert not any(torch.equal(one, two) for one, two in pairwise(fakes))
-    of_critic = [real for player, real, _ in turns if player == "d"]
-    assert not any(torch.equal(one, two) for one, two in pairwise(of_critic))
-
-
-def test_reused_fakes_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    for reuse, made in ((True, 1), (False, 2)):
-        trainer = trainer_of(tiny.DIGITS.with_settings({"reuse_fakes": reuse}))
-        calls: list[int] = []
-        trainer.generator.register_forward_hook(lambda *_, calls=calls: calls.append(1))
-        turns = spy(trainer, monkeypatch)
-        trainer.round()
-        assert len(calls) == made
-        assert torch.equal(turns[0][2], turns[1][2]) is reuse
-        assert torch.equal(turns[0][1], turns[1][1])  # the same real pictures either way
-
-
-def test_a_pack_is_judged_at_once() -> None:
-    seen: list[tuple[int, ...]] = []
-
-    def discriminator(real: Tensor, fake: Tensor, aims: losses.Targets) -> Tensor:
-        seen.append((len(real), len(fake), len(aims.real)))
-        return fake.mean() - real.mean()
-
-    recipe = tiny.DIGITS.with_settings({"classes": 0, "pack": 4, "loss.gan": "wasserstein"})
-    trainer = trainer_of(recipe)
-    trainer.loss = replace(trainer.loss, discriminator=discriminator)
-    trainer.round()
-    assert seen == [(4, 4, 4)]
-
-
-@pytest.mark.parametrize("joint", [True, False])
-def test_one_pass_or_two(joint: bool) -> None:
-    trainer = trainer_of(tiny.TINY["conv"].with_settings({"joint_batch": joint}))
-    sizes: list[int] = []
-    assert trainer.discriminator is not None
-    trainer.discriminator.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
-    trainer.discriminator_step(*deal(trainer))
-    assert sizes == ([32] if joint else [16, 16])
-
-
-def test_one_pass_gives_each_side_its_own_logits() -> None:
-    trainer = trainer_of(tiny.DIGITS)
-    assert trainer.discriminator is not None
-    trainer.discriminator.eval()
-    batch, fake = deal(trainer)
-    seen: list[Tensor] = []
-
-    def discriminator(real: Tensor, fake: Tensor, aims: losses.Targets) -> Tensor:
-        seen.extend([real.detach(), fake.detach()])
-        return fake.mean() - real.mean()
-
-    trainer.loss = replace(trainer.loss, discriminator=discriminator)
-    with torch.no_grad():
-        expected = [trainer.discriminator(pictures, batch.condition) for pictures in (batch.real, fake)]
-    trainer.discriminator_step(batch, fake)
-    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(seen, expected, strict=True))
-
-
-def test_weights_are_clipped() -> None:
-    trainer = trainer_of(RECIPES["wgan"].with_settings({**tiny.SHORT, "discriminator.args.widths": [16]}))
-    assert max(float(weight.abs().max()) for weight in weights(trainer.discriminator)) > 0.01
-    trainer.round()
-    assert max(float(weight.abs().max()) for weight in weights(trainer.discriminator)) == pytest.approx(0.01)
-
-
-def test_lazy_penalties_keep_their_strength(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On every third step alone, and three-fold there."""
-    plain = tiny.TINY["relativistic"].with_settings({"loss.r1": 0.0, "loss.r2": 0.0})
-    gradients: dict[str, list[Tensor]] = {}
-    settings = {"plain": (plain, 0), "r1": (plain.with_settings({"loss.r1": 1.0, "loss.penalty_every": 1}), 0)}
-    lazy = plain.with_settings({"loss.r1": 1.0, "loss.penalty_every": 3})
-    for name, (recipe, step) in {**settings, "lazy": (lazy, 3), "rest": (lazy, 4)}.items():
-        trainer = trainer_of(recipe)
-        trainer.step = step
-        trainer.discriminator_step(*deal(trainer))
-        assert trainer.discriminator is not None
-        gradients[name] = [p.grad.clone() for p in trainer.discriminator.parameters() if p.grad is not None]
-    for plain_, each, lazy_, rest in zip(*(gradients[name] for name in ("plain", "r1", "lazy", "rest")), strict=True):
-        assert torch.allclose(lazy_ - plain_, 3 * (each - plain_), atol=1e-5)
-        assert torch.equal(rest, plain_)
-    assert any(not torch.equal(a, b) for a, b in zip(gradients["r1"], gradients["plain"], strict=True))
-
-
-def test_penalties_are_told_of() -> None:
-    trainer = trainer_of(tiny.TINY["relativistic"])
-    trainer.round()
-    assert {"discriminator", "generator", "r1", "r2"} == set(trainer.losses)
-    trainer = trainer_of(tiny.TINY["wgan-gp"])
-    trainer.round()
-    assert {"discriminator", "generator", "gradient_penalty"} == set(trainer.losses)
-
-
-def test_the_schedule_sets_both_rates() -> None:
-    recipe = tiny.DIGITS.with_settings(
-        {"schedule.warmup": 2, "schedule.decay_from": 0.5, "discriminator_optimizer.lr": 4e-3}
-    )
-    trainer = trainer_of(recipe)
-    rates = []
-    for _ in range(6):
-        trainer.round()
-        rates.append([trainer.optimizers[player].param_groups[0]["lr"] for player in ("generator", "discriminator")])
-    factors = [0.5, 1, 1, 1, 2 / 3, 1 / 3]
-    assert rates == [pytest.approx([1e-3 * factor, 4e-3 * factor]) for factor in factors]
-
-
-# --- the average ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("half_life", "ramp_up", "g_steps"), [(64, 0.5, 1), (10_000, 0.05, 1), (32, 0.0, 1), (100, 1.0, 2)]
-)
-def test_the_average_is_the_formula(half_life: int, ramp_up: float, g_steps: int) -> None:
-    recipe = tiny.DIGITS.with_settings(
-        {"ema": {"half_life": half_life, "ramp_up": ramp_up}, "g_steps": g_steps, "reuse_fakes": False}
-    )
-    trainer = trainer_of(recipe)
-    assert trainer.average is not None
-
-    def values(network: nn.Module) -> dict[str, Tensor]:
-        return {name: tensor.double() for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
-
-    expected = values(trainer.generator)
-    for step in range(1, 7):
-        trainer.round()
-        images = 16 * g_steps
-        life = min(half_life, ramp_up * images * step) if ramp_up else half_life
-        keep = 0.5 ** (images / life)
-        current = values(trainer.generator)
-        expected = {name: keep * mean + (1 - keep) * current[name] for name, mean in expected.items()}
-    average = values(trainer.average)
-    assert all(torch.allclose(average[name], mean, rtol=1e-5, atol=1e-6) for name, mean in expected.items())
-    assert not torch.equal(average["dense.weight"], values(trainer.generator)["dense.weight"])
-
-
-def test_the_average_ships_where_there_is_one() -> None:
-    averaged, plain = trainer_of(tiny.DIGITS), trainer_of(tiny.DIGITS.with_settings({"ema.half_life": 0}))
-    assert averaged.shipped is averaged.average
-    assert plain.average is None
-    assert plain.shipped is plain.generator
-    assert not any(parameter.requires_grad for parameter in averaged.shipped.parameters())
-
-
-def test_fewer_pictures_than_a_batch(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="80 pictures are fewer than a batch of 96; add pictures or lower batch_size"):
-        run(tiny.DIGITS.with_settings({"batch_size": 96}), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
 
 
 # --- what a run leaves ------------------------------------------------------------------------------------
@@ -619,12 +370,12 @@ def break_loss(monkeypatch: pytest.MonkeyPatch, player: str, value: float, from_
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_moves_nothing(monkeypatch: pytest.MonkeyPatch, player: str, value: float) -> None:
-    trainer = trainer_of(break_loss(monkeypatch, player, value, from_call=2))
+    trainer = tiny.trainer(break_loss(monkeypatch, player, value, from_call=2))
     trainer.round()
     trainer.round()
     assert trainer.average is not None
     network = trainer.generator if player == "generator" else trainer.discriminator
-    before, average = weights(network), weights(trainer.average)
+    before, average = tiny.weights(network), tiny.weights(trainer.average)
     moments = [value.clone() for value in trainer.optimizers[player].state_dict()["state"][0].values()]
     with pytest.raises(TrainingError) as caught:
         trainer.round()
@@ -632,19 +383,19 @@ def test_a_loss_that_is_no_number_moves_nothing(monkeypatch: pytest.MonkeyPatch,
     assert message.startswith((f"the {player}'s loss is {value:g}", f"the {player}'s loss is -{value:g}"))
     assert "at step 3" in message
     assert f"take a smaller {player}_optimizer.lr" in message
-    assert equal(weights(network), before)
-    assert equal(weights(trainer.average), average)
-    assert equal(list(trainer.optimizers[player].state_dict()["state"][0].values()), moments)
+    assert tiny.equal(tiny.weights(network), before)
+    assert tiny.equal(tiny.weights(trainer.average), average)
+    assert tiny.equal(list(trainer.optimizers[player].state_dict()["state"][0].values()), moments)
 
 
 def test_a_gradient_that_is_no_number_moves_nothing() -> None:
-    trainer = trainer_of(tiny.DIGITS)
+    trainer = tiny.trainer(tiny.DIGITS)
     trainer.loss = replace(trainer.loss, generator=lambda _, fake: (fake - fake).abs().sqrt().sum())
-    batch, fake = deal(trainer)
-    before = weights(trainer.generator)
+    batch, fake = tiny.deal(trainer)
+    before = tiny.weights(trainer.generator)
     with pytest.raises(TrainingError, match="the generator's loss is 0 and its gradient norm nan at step 1"):
         trainer.generator_step(batch, fake)
-    assert equal(weights(trainer.generator), before)
+    assert tiny.equal(tiny.weights(trainer.generator), before)
     assert trainer.discriminator is not None
     assert all(parameter.requires_grad for parameter in trainer.discriminator.parameters())
 
@@ -735,13 +486,13 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_fine_tuning_starts_at_the_checkpoint(tmp_path: Path) -> None:
     source = tiny.save(tmp_path / "source", seed=7)
-    trainer = trainer_of(tiny.DIGITS)
+    trainer = tiny.trainer(tiny.DIGITS)
     start_from(trainer, source)
     generator, discriminator = source.generator(), source.discriminator()
     assert trainer.average is not None
-    assert equal(weights(trainer.generator), weights(generator))
-    assert equal(weights(trainer.average), weights(generator))
-    assert equal(weights(trainer.discriminator), weights(discriminator))
+    assert tiny.equal(tiny.weights(trainer.generator), tiny.weights(generator))
+    assert tiny.equal(tiny.weights(trainer.average), tiny.weights(generator))
+    assert tiny.equal(tiny.weights(trainer.discriminator), tiny.weights(discriminator))
     told = run(tiny.DIGITS, tmp_path / "run", init=source)
     assert isinstance(told[-1], Finished)
 
@@ -749,11 +500,11 @@ def test_fine_tuning_starts_at_the_checkpoint(tmp_path: Path) -> None:
 def test_fine_tuning_without_the_discriminator(tmp_path: Path) -> None:
     source = tiny.save(tmp_path / "source", seed=7)
     (source.path / "discriminator.safetensors").unlink()
-    trainer = trainer_of(tiny.DIGITS)
-    fresh = weights(trainer.discriminator)
+    trainer = tiny.trainer(tiny.DIGITS)
+    fresh = tiny.weights(trainer.discriminator)
     start_from(trainer, source)
-    assert equal(weights(trainer.discriminator), fresh)
-    assert equal(weights(trainer.generator), weights(source.generator()))
+    assert tiny.equal(tiny.weights(trainer.discriminator), fresh)
+    assert tiny.equal(tiny.weights(trainer.generator), tiny.weights(source.generator()))
 
 
 def test_fine_tuning_from_another_design(tmp_path: Path) -> None:
@@ -763,43 +514,10 @@ def test_fine_tuning_from_another_design(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-# --- every recipe -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.task == "digits"])
-def test_every_recipe_plays_two_rounds(name: str) -> None:
-    recipe = RECIPES[name].with_settings({"batch_size": 4 * RECIPES[name].pack})
-    trainer = trainer_of(recipe)
-    before = weights(trainer.generator), weights(trainer.discriminator)
-    for _ in range(2):
-        trainer.round()
-    assert {"discriminator", "generator"} <= set(trainer.losses)
-    assert all(bool(value.isfinite()) for value in (*trainer.losses.values(), *trainer.signals.values()))
-    assert not equal(before[0], weights(trainer.generator))
-    assert not equal(before[1], weights(trainer.discriminator))
-    assert all(bool(weight.isfinite().all()) for network in trainer.networks.values() for weight in weights(network))
-
-
-@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.task == "classify"])
-def test_every_classifier_learns_two_batches(name: str) -> None:
-    trainer = trainer_of(RECIPES[name].with_settings({"batch_size": 8}))
-    for _ in range(2):
-        trainer.round()
-    assert trainer.losses["cross_entropy"].isfinite()
-
-
-def test_precision_is_a_choice() -> None:
-    assert wants_bf16(tiny.DIGITS.with_settings({"precision": "bf16"}), tiny.CPU)
-    assert not wants_bf16(tiny.DIGITS.with_settings({"precision": "fp32"}), tiny.CPU)
-    assert isinstance(wants_bf16(tiny.DIGITS.with_settings({"precision": "auto"}), tiny.CPU), bool)
-
-
-@pytest.mark.parametrize("name", ["digits", "wgan-gp", "relativistic"])
-def test_half_precision_trains_full_precision_weights(name: str) -> None:
-    trainer = trainer_of(tiny.TINY[name].with_settings({"precision": "bf16"}))
-    trainer.round()
-    assert {weight.dtype for weight in weights(trainer.generator)} == {torch.float32}
-    assert all(value.dtype == torch.float32 for value in trainer.losses.values())
+def test_fewer_pictures_than_a_batch(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="80 pictures are fewer than a batch of 96; add pictures or lower batch_size"):
+        run(tiny.DIGITS.with_settings({"batch_size": 96}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_run_folder_s_json_is_json(tmp_path: Path) -> None:
