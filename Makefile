@@ -21,7 +21,7 @@ app: $(APP_READY)
 	@$(BIN)/python app.py
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(TEST_READY)
 	$(BIN)/ruff check .

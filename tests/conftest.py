@@ -42,8 +42,11 @@ hypothesis.settings.load_profile("gandemo")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come last: they are the slow ones, and Playwright keeps an event loop running."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """Browser tests come last: Playwright keeps an event loop running.
+
+    Of them the longest come first, so that several processes end at about the same time.
+    """
+    items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, "train" not in item.path.name))
 
 
 # --- no network -------------------------------------------------------------------------------------------

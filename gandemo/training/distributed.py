@@ -407,6 +407,7 @@ def _connect() -> Team:
     try:
         dist.init_process_group("gloo" if device is None else "cpu:gloo,cuda:nccl", device_id=device)
         control = dist.new_group(backend="gloo", timeout=PATIENCE)
+        dist.barrier(control)  # who leaves at once, with an error of its own, would break off the others' finding
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
         raise TrainingError(f"the {size} processes could not find each other: {reason}") from None

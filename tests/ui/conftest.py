@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gandemo import places
+from gandemo.training import runs
 from tests import tiny, tiny_photos
 
 CALIBRATION = {"calibration": {"scale": 1.0, "offset": 0.2}}
@@ -56,3 +60,23 @@ def served(app_server: Any) -> str:
     """The address of the running app, whose home has those checkpoints."""
     fill(app_server.home)
     return str(app_server.url)
+
+
+@pytest.fixture
+def app_home(app_server: Any, served: str) -> Iterator[Path]:
+    """The home of the running app; what a test has trained there is stopped and taken away again."""
+    from tests.ui.train_pages import PATIENCE
+
+    yield app_server.home
+    folder = app_server.home / "runs"
+    if not folder.is_dir():
+        return
+    (folder / "queue.json").write_text('{"waiting": []}')
+    deadline = time.monotonic() + PATIENCE / 1000
+    while (left := list(folder.glob("*-*"))) and time.monotonic() < deadline:
+        for path in left:
+            if runs.process.holder(path) is None:
+                shutil.rmtree(path, ignore_errors=True)  # one that has just been started may still write
+            else:
+                runs.process.request_stop(path)
+        time.sleep(0.05)
