@@ -257,10 +257,20 @@ def album(files: PhotoFiles, given: list[Source], paint: Painter, ending: str, t
         "kind": "album",
         "items": done,
         "problems": problems,
-        "text": f"{len(done)} of {count} photos are done." if problems else f"All {len(done)} photos are done.",
+        "text": _tally(len(done), count, bool(problems)),
         "path": str(place) if done else None,
         "name": place.name,
     }
+
+
+def _tally(done: int, count: int, has_problems: bool) -> str:
+    if count == 0:
+        return "No photo was found."
+    if done == count == 1:
+        return "The photo is done."
+    if has_problems:
+        return f"{done} of {count} photos {'is' if done == 1 else 'are'} done."
+    return f"All {count} photos are done."
 
 
 def _unpacked(given: list[Source], problems: list[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:

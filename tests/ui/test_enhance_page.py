@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
@@ -13,7 +13,7 @@ from gandemo.ui import photo_examples
 from tests.ui import photo_pages as bench_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Request, Route
 
 pytestmark = pytest.mark.browser
 
@@ -105,6 +105,53 @@ def test_a_stroke_is_painted_in(any_page: Page, served: str) -> None:
     bench.get_by_role("button", name="Clear").click()
     bench_of.changed(page, bench, painted)
     assert bench_of.no_wider_than_the_screen(page)
+
+
+def test_a_new_photo_ends_the_work_on_the_one_before_while_it_is_still_on_its_way(page: Page, served: str) -> None:
+    bench = bench_of.visit(page, served, "Enhance")
+    held: list[Route] = []
+    released = False
+
+    def wish(request: Request) -> dict[str, Any]:
+        return request.post_data_json["event_data"] or {} if "/queue/join" in request.url else {}
+
+    def hold(route: Route) -> None:
+        slow = "/upload" in route.request.url or "example" in wish(route.request).get("photo", {})
+        if slow and not released:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/queue/join*", hold)
+    page.route("**/upload*", hold)
+    with page.expect_request(lambda request: set(wish(request)) == {"ticket"}):  # it is told to stop
+        bench.locator(".gd-example[data-name=blocks]").click()
+        bench_of.choose(bench, bench_of.sent("mine.png", bench_of.rainbow()))
+    expect(bench.locator(".gd-progress-text")).to_have_text("Uploading")
+    released = True
+    for route in held:
+        route.continue_()
+    bench_of.done(bench)
+    expect(bench.locator(".gd-caption")).to_have_text("mine.png, 64 × 48 pixels")
+    assert bench.locator(".gd-before").evaluate("image => image.naturalWidth") == 64
+
+
+def test_the_camera_is_off_as_soon_as_another_photo_is_chosen(page: Page, served: str) -> None:
+    page.add_init_script(
+        """navigator.mediaDevices.getUserMedia = async () => {
+            const canvas = document.createElement("canvas");
+            canvas.getContext("2d").fillRect(0, 0, 8, 8);
+            return (window.camera = canvas.captureStream());
+        }"""
+    )
+    on = "window.camera.getTracks().some((one) => one.readyState === 'live')"
+    bench = bench_of.visit(page, served, "Enhance")
+    bench.get_by_role("button", name="Take a photo").click()
+    expect(bench.get_by_role("button", name="Shoot")).to_be_visible()
+    assert page.evaluate(on)
+    bench_of.try_example(bench, "blocks")
+    assert not page.evaluate(on)
+    expect(bench.get_by_role("button", name="Shoot")).to_be_hidden()
 
 
 def test_long_work_is_told_and_stopped(page: Page, served: str) -> None:

@@ -31,7 +31,7 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
   const view = photoView({ dab, mark });
   const live = make("video", { playsinline: true, muted: true, "aria-label": "What the camera sees" });
   const lens = make("div", { class: "gd-mat gd-lens", hidden: true }, live,
-    make("div", { class: "gd-toolbar" }, button("Shoot", "gd-primary", snap), button("Never mind", "", () => dark())));
+    make("div", { class: "gd-toolbar" }, button("Shoot", "gd-primary", snap), button("Never mind", "", () => only(drop))));
   const bar = make("span", { class: "gd-progress-bar" });
   const track = make("div", { class: "gd-progress", role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0", "aria-valuemax": "100" }, bar);
   const telling = make("span", { class: "gd-progress-text" });
@@ -66,6 +66,7 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
   const isBusy = () => Boolean(ticket);
   const only = (part) => {
     for (const one of [drop, lens, view.element, pack]) one.hidden = one !== part;
+    if (part !== lens) shut();
     tools.hidden = part !== view.element || Boolean(data?.asks);
     examples.classList.toggle("gd-after-photo", part === view.element || part === pack);
   };
@@ -122,6 +123,8 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
   // --- photos come in ---
   function begin(next) {
     uploading++;
+    halt(); // what is made of the photo before is not wanted, least of all while this one is on its way
+    if (!lens.hidden) only(drop);
     photo = next;
     data = album = null;
     say("");
@@ -211,25 +214,32 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
 
   // --- the camera of a computer; a phone opens its own ---
   async function look() {
+    const turn = uploading;
+    let stream;
     try {
-      live.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 4096 }, facingMode: "environment" } });
+      stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 4096 }, facingMode: "environment" } });
     } catch {
       say("The camera can't be used: allow it in the browser, or choose a photo.");
       return;
     }
+    shut();
+    live.srcObject = stream;
+    if (turn !== uploading) { // a photo was chosen meanwhile
+      shut();
+      return;
+    }
     say("");
     only(lens);
-    await live.play();
+    await live.play().catch(() => {}); // it was closed at once
   }
-  function dark() {
+  function shut() {
     live.srcObject?.getTracks().forEach((one) => one.stop());
     live.srcObject = null;
-    only(drop);
   }
   function snap() {
     const canvas = make("canvas", { width: live.videoWidth, height: live.videoHeight });
     canvas.getContext("2d").drawImage(live, 0, 0);
-    dark();
+    only(drop);
     canvas.toBlob((blob) => open([new File([blob], "camera.jpg", { type: "image/jpeg" })]), "image/jpeg", 0.95);
   }
 
