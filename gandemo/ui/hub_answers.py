@@ -111,9 +111,15 @@ def _pulled(done: Pulled) -> State:
 
 @contextmanager
 def _room(name: str) -> Iterator[None]:
-    """Room for one more checkpoint of visitors; what the owner has is never touched."""
+    """Room for one more checkpoint of visitors; what the owner has is never touched.
+
+    Raises:
+        RequestError: the owner has that very one.
+    """
     with _making_room:
         root = places.home() / "checkpoints"
+        if (root / name).exists() and origin(root / name).get("by") != "a visitor":
+            raise RequestError(f"the owner of this page has {name} already; choose it in a list of checkpoints")
         others = [path.parent for path in root.glob(f"*/{ORIGIN}") if path.parent.name != name]
         theirs = [path for path in others if origin(path).get("by") == "a visitor"]
         theirs.sort(key=_age)

@@ -117,6 +117,24 @@ def _merged(latest: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
     return news
 
 
+def test_visitors_do_not_renew_what_the_owner_pulled(
+    server: FakeHub,  # noqa: F811 - the fixture
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server.plant("ben/n", files(tmp_path / "his"))
+    *_, last = hub_answers.pull(Identity(), "ben/n")
+    assert last["kind"] == "done"
+    monkeypatch.setattr(access, "is_public", lambda: True)
+    before = origin(home / "checkpoints" / "ben--n")
+    server.plant("ben/n", {**files(tmp_path / "newer"), "README.md": b"newer"})
+    *_, last = hub_answers.pull(Identity(), "ben/n")
+    assert last["kind"] == "failed"
+    assert "owner of this page has ben--n already" in last["text"]
+    assert origin(home / "checkpoints" / "ben--n") == before
+
+
 def test_visitors_bring_so_many_and_touch_nothing_of_the_owner(
     server: FakeHub,  # noqa: F811 - the fixture
     home: Path,
