@@ -158,7 +158,10 @@ def code(request: object, shared: str | None, is_local: bool) -> dict[str, Any]:
     import segno
 
     url = shared or (request.get("url") if isinstance(request, Mapping) else None)
-    parts = urlsplit(url) if isinstance(url, str) and len(url) <= LONGEST_URL else None
+    try:
+        parts = urlsplit(url) if isinstance(url, str) and len(url) <= LONGEST_URL else None
+    except ValueError:  # such as http://[
+        parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise RequestError("that is no address of a page")
     if not shared and (is_local or parts.hostname in ("localhost", "127.0.0.1", "::1")):

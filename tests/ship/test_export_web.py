@@ -53,6 +53,17 @@ def test_a_page_holds_everything_and_asks_nobody(digits: checkpoint.Checkpoint, 
         web.write(digits, tmp_path / "page")
 
 
+def test_words_are_escaped_where_it_is_html_alone(digits: checkpoint.Checkpoint) -> None:
+    index = digits.path / "exports" / "exports.json"
+    values = json.loads(index.read_text())
+    for one in values:
+        one["description"]["data"] = "Ada's <b>$name</b> & more"
+    index.write_text(json.dumps(values))
+    files = web.page(digits)
+    assert b"Ada's <b>$name</b> & more" in files["README.txt"]
+    assert b"Ada&#x27;s &lt;b&gt;$name&lt;/b&gt; &amp; more" in files["index.html"]
+
+
 def test_the_same_page_is_the_same_zip(digits: checkpoint.Checkpoint) -> None:
     first, second = (web.zipped(web.page(digits), "digits") for _ in range(2))
     assert first == second

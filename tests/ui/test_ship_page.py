@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import re
+import shutil
 import threading
 import urllib.request
 import zipfile
@@ -21,8 +22,10 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from gandemo import checkpoint
+from gandemo.errors import RequestError
 from gandemo.nets import build_generator
 from gandemo.ship.export import making
+from gandemo.ui import ship_answers
 from tests import tiny_photos
 from tests.ship.fake_hub import FakeHub
 from tests.ui.conftest import fill
@@ -197,6 +200,9 @@ def test_a_photo_is_coloured_on_this_device(page: Page, served: str, colorizer: 
     page.locator("#ship-device input[type=file]").set_input_files(tmp_path / "mine.png")
     expect(page.locator("#ship-device .gd-device-status")).to_contain_text("It never left this device")
     assert size(page) == (90, 60)
+    Image.new("L", (3, 120)).save(tmp_path / "narrow.png")
+    page.locator("#ship-device input[type=file]").set_input_files(tmp_path / "narrow.png")
+    expect(page.locator("#ship-device .gd-device-status")).to_contain_text("up to 16 times as long as it is wide")
     assert not [one for one in sent if not one.endswith("heartbeat") and "blob:" not in one]
 
 
@@ -235,7 +241,12 @@ def test_the_page_to_take_along_runs_from_any_host_and_without_network(
     assert download.value.suggested_filename == f"{colorizer}.zip"
     with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
         archive.extractall(tmp_path)
-    with static_host(tmp_path / colorizer) as address, open_page("phone") as phone:
+    other = shutil.copytree(tmp_path / colorizer, tmp_path / "other")  # another page on the same host
+    kept = (other / "sw.js").read_text()
+    (other / "sw.js").write_text(re.sub(r"(const KEPT = .*)`;", r"\1-other`;", kept))
+    assert (other / "sw.js").read_text() != kept
+    with static_host(tmp_path) as host, open_page("phone") as phone:
+        address = f"{host}{colorizer}/"
         phone.set_default_timeout(PATIENCE)
         phone.goto(address)
         assert largest(phone) <= LEVELS
@@ -243,15 +254,24 @@ def test_the_page_to_take_along_runs_from_any_host_and_without_network(
         expect(phone.get_by_role("progressbar")).to_be_hidden()  # it has come to its end
         assert size(phone, "#device") == (432, 288)
         assert no_wider_than_the_screen(phone)
-        phone.wait_for_function("navigator.serviceWorker.ready.then((ready) => Boolean(ready.active))")
+        works = "navigator.serviceWorker.ready.then((ready) => ready.active?.state === 'activated')"
+        phone.wait_for_function(works)
+        phone.goto(f"{host}other/")
+        phone.wait_for_function(works)
         phone.context.set_offline(True)
         with urllib.request.urlopen(address, timeout=60) as answer:
             assert answer.status == 200  # the host is up: it is the phone that has no network
-        phone.reload()
+        phone.goto(address)  # it is still whole, and the other page's is beside it
         assert largest(phone) <= LEVELS
 
 
 # --- the rest of the tab ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["http://[", "ftp://a.b/", "http://", 7, None])
+def test_a_code_is_of_an_address_alone(url: object) -> None:
+    with pytest.raises(RequestError, match="no address of a page"):
+        ship_answers.code({"url": url}, None, False)
 
 
 def test_a_code_leads_a_phone_to_the_page(start_app: Callable[..., Any], page: Page) -> None:

@@ -111,14 +111,17 @@ def page(source: Checkpoint, kind: str | None = None) -> dict[str, bytes | Path]
         files["example.png"], files["expected.png"] = reference.example(pipeline, description["size"])
     title = f"{description['name']}: {_TITLES[description['task']]}"
     texts = {
-        "title": html.escape(title),
-        "name": html.escape(str(description["name"])),
-        "about": html.escape(str(description["description"])),
-        "licence": html.escape(str(description["licence"])),
-        "data": html.escape(f"{description['data']} ({description['data_licence']})"),
+        "title": title,
+        "name": str(description["name"]),
+        "about": str(description["description"]),
+        "licence": str(description["licence"]),
+        "data": f"{description['data']} ({description['data_licence']})",
     }
-    for name in ("index.html", "start.js", "page.css", "README.txt"):
-        files[name] = Template((TEMPLATES / "web" / name).read_text(encoding="utf-8")).safe_substitute(texts).encode()
+    escaped = {name: html.escape(text) for name, text in texts.items()}
+    for name, values in (("index.html", escaped), ("README.txt", texts)):
+        files[name] = Template((TEMPLATES / "web" / name).read_text(encoding="utf-8")).substitute(values).encode()
+    for name in ("start.js", "page.css"):
+        files[name] = TEMPLATES / "web" / name
     files["icon.svg"] = RUNTIME.parent / "icon.svg"
     files["manifest.webmanifest"] = _json(
         {

@@ -12,6 +12,7 @@ import { byTiles, chromaOf, colorize } from "./photo.js";
 
 const COUNT = 20;
 const LONGEST = 1600; // of a photo's sides; a phone would take minutes for more
+const NARROWEST = 16; // sides to each other: the network sees a copy that is never narrower than a tile
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -192,6 +193,9 @@ async function photoView({ device, description, options, body, say, controls, wo
       throw new Error("this is no picture that the browser can read");
     });
     const scale = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
+    if (Math.max(bitmap.width, bitmap.height) > NARROWEST * Math.min(bitmap.width, bitmap.height)) {
+      throw new Error(`a photo may be up to ${NARROWEST} times as long as it is wide here; cut it first`);
+    }
     const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
     for (const canvas of [before, after]) Object.assign(canvas, { width, height });
     const pen = before.getContext("2d", { willReadFrequently: true });

@@ -1,5 +1,7 @@
 // Keeps every file of the page on the device.
-const KEPT = "gandemo-__VERSION__";
+// One host may have several such pages, and all of a host's caches lie side by side: each knows its own by its address.
+const OURS = `gandemo ${self.registration.scope} `;
+const KEPT = `${OURS}__VERSION__`;
 const FILES = __FILES__;
 
 self.addEventListener("install", (event) => {
@@ -7,11 +9,11 @@ self.addEventListener("install", (event) => {
 });
 
 self.addEventListener("activate", (event) => {
-  const old = (name) => name.startsWith("gandemo-") && name !== KEPT;
+  const old = (name) => name.startsWith(OURS) && name !== KEPT;
   event.waitUntil(caches.keys().then((names) => Promise.all(names.filter(old).map((name) => caches.delete(name)))));
 });
 
 self.addEventListener("fetch", (event) => {
   if (event.request.method !== "GET") return;
-  event.respondWith(caches.match(event.request, { ignoreSearch: true }).then((kept) => kept || fetch(event.request)));
+  event.respondWith(caches.open(KEPT).then((cache) => cache.match(event.request, { ignoreSearch: true })).then((kept) => kept || fetch(event.request)));
 });
