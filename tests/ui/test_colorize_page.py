@@ -204,4 +204,6 @@ def test_in_the_dark_and_with_words_for_every_control(
             ".map(one => one.outerHTML.slice(0, 120))"
         )
         assert without == []
+        link, dot = page.locator("footer .show-api"), page.locator("footer .divider:not(.hidden)")
+        assert (dot.evaluate("one => one.offsetWidth") > 0) == link.is_visible()  # no dot before nothing
         assert bench_of.no_wider_than_the_screen(page)

@@ -19,7 +19,7 @@ from gandemo.ship.export.interface import interface_of
 from gandemo.tasks import colorize, digits, pairs
 
 MOST_DIGITS = 100
-EXAMPLE = "lions.jpg"
+EXAMPLE = "lake-and-hills.jpg"
 SIDE = 288  # the shorter one of the example, whose shape is 3:2: four tiles of 256
 
 

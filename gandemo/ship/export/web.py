@@ -115,7 +115,7 @@ def page(source: Checkpoint, kind: str | None = None) -> dict[str, bytes | Path]
         "name": str(description["name"]),
         "about": str(description["description"]),
         "licence": str(description["licence"]),
-        "data": f"{description['data']} ({description['data_licence']})",
+        "data": f"{description['data']}; licence of the data: {description['data_licence']}",
     }
     escaped = {name: html.escape(text) for name, text in texts.items()}
     for name, values in (("index.html", escaped), ("README.txt", texts)):
