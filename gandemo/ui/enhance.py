@@ -64,6 +64,7 @@ def _packed(
     answers: ModuleType, files: PhotoFiles, checkpoint: Any, request: Mapping[str, Any], tell: Tell
 ) -> dict[str, Any]:
     given = sources(files, TASK, request.get("photos"))
-    paint, _ = answers.enhance_painter(checkpoint, EnhanceWish.parse({**request, "mask": None}))
-    packed: dict[str, Any] = answers.album(files, given, paint, "enhanced", tell)
+    wish = EnhanceWish.parse({**request, "mask": None})
+    paint, _ = answers.enhance_painter(checkpoint, wish)
+    packed: dict[str, Any] = answers.album(files, given, paint, "enhanced", tell, scale=wish.scale)
     return packed

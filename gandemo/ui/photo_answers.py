@@ -29,7 +29,7 @@ from gandemo.ui.photo_wishes import MOST_PHOTOS, ColourWish, EnhanceWish, Source
 PREVIEW = 1280  # pixels of the longer side, for what must answer at once
 SHOWN = 4096  # of what is looked at closely
 VIVID = 1.5
-MOST_MEGAPIXELS = 300.0  # of all photos that are sent at once
+MOST_MEGAPIXELS = 300.0  # of all that is made of the photos that are sent at once
 MOST_ZIPPED = 512 * 2**20
 THUMB = 240
 IN_COLOUR = "is in colour already"
@@ -226,8 +226,13 @@ def full_size(files: PhotoFiles, source: Source, paint: Painter, ending: str, te
     return {"kind": "file", "path": files.keep(name, png), "name": name}
 
 
-def album(files: PhotoFiles, given: list[Source], paint: Painter, ending: str, tell: Tell) -> dict[str, Any]:
-    """Several photos, or those in a zip, into a zip of PNGs; what can't be done is told in a sentence each."""
+def album(
+    files: PhotoFiles, given: list[Source], paint: Painter, ending: str, tell: Tell, *, scale: int = 1
+) -> dict[str, Any]:
+    """Several photos, or those in a zip, into a zip of PNGs; what can't be done is told in a sentence each.
+
+    `scale`: how many times as wide and high `paint` makes them; what they become is bounded, not what they were.
+    """
     problems: list[str] = []
     count = sum(1 for _ in _unpacked(given, []))
     done: list[dict[str, Any]] = []
@@ -241,12 +246,13 @@ def album(files: PhotoFiles, given: list[Source], paint: Painter, ending: str, t
             look()
             try:
                 photo = im.open_photo(read(), name=name, look=look)
-                megapixels += photo.pixels.shape[0] * photo.pixels.shape[1] / 1e6
-                if megapixels > MOST_MEGAPIXELS:
+                more = photo.pixels.shape[0] * photo.pixels.shape[1] * scale**2 / 1e6
+                if megapixels + more > MOST_MEGAPIXELS:
                     raise RequestError(
                         f"is one too many: up to {MOST_MEGAPIXELS:.0f} megapixels are done at once; send it again alone"
                     )
                 result = paint(photo, _nested(tell, index, count, label))
+                megapixels += more  # what was refused takes no room from the next
             except GanDemoError as error:
                 problems.append(_about(name, str(error)))
                 continue

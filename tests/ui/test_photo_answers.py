@@ -301,6 +301,8 @@ def test_a_batch_is_bounded(
     assert len(done["items"]) == 3
     assert len(done["problems"]) == answers.MOST_PHOTOS - 3 + 1
     assert done["problems"][0].startswith("3.png is one too many")
+    done = answers.album(files, [many], lambda photo, _: photo, "colour", quiet, scale=2)  # 0.001 megapixels each
+    assert not done["items"]
     alone = photo("alone.png", 16, 16)
     assert answers.album(files, [alone], lambda photo, _: photo, "colour", quiet)["text"] == "The photo is done."
     with zipfile.ZipFile(tmp_path / "uploads" / "none.zip", "w"):
@@ -308,6 +310,9 @@ def test_a_batch_is_bounded(
     none = Source(tmp_path / "uploads" / "none.zip", "none.zip")
     assert answers.album(files, [none], lambda photo, _: photo, "colour", quiet)["text"] == "No photo was found."
     assert answers.album(files, [alone, alone], lambda p, _: p, "colour", quiet)["text"] == "All 2 photos are done."
+    big = photo("big.png", 64, 64)
+    done = answers.album(files, [big, alone], lambda photo, _: photo, "colour", quiet)
+    assert [one["name"] for one in done["items"]] == ["alone.png"]  # the one too many takes nobody's room
     (tmp_path / "uploads" / "no.zip").write_bytes(b"PK no zip")
     done = answers.album(files, [Source(tmp_path / "uploads" / "no.zip", "no.zip")], lambda p, _: p, "colour", quiet)
     assert done["path"] is None
