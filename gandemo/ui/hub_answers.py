@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,9 @@ def push(who: Identity, name: object, repo: object, *, space: bool, private: boo
 
     def work(tell: Tell) -> State:
         source = checkpoint.load(catalog.find_any(name).path)
-        asker = hub.Hub(who.token, offline=False)
+        progress, say = _told_to(tell, "Sending")
+        asker = hub.Hub(who.token, offline=False, tell=say)
         tell(0.0, "Looking at the repository")
-
-        def progress(done: int, total: int) -> None:
-            tell(done / max(total, 1), f"Sending {total / 1e6:.1f} MB")
-
         target = _text(repo, "the repository")
         send = push_space if space else hub.push
         return _pushed(send(source, target, asker, private=private, progress=progress))
@@ -58,12 +55,9 @@ def pull(who: Identity, repo: object) -> Iterator[State]:
 
     def work(tell: Tell) -> State:
         source = hub.HubId.parse(_text(repo, "the repository"))
+        progress, say = _told_to(tell, "Fetching")
+        asker = hub.Hub(None if public else who.token, offline=who.owner, tell=say)
         tell(0.0, "Looking at the repository")
-
-        def progress(done: int, total: int) -> None:
-            tell(done / max(total, 1), f"Fetching {total / 1e6:.1f} MB")
-
-        asker = hub.Hub(None if public else who.token, offline=who.owner)
         with nullcontext(asker) if who.owner else passing_cache(asker) as asker:
             if not public:
                 return _pulled(hub.pull(source, asker, progress=progress))
@@ -73,6 +67,21 @@ def pull(who: Identity, repo: object) -> Iterator[State]:
                 )
 
     yield from _shown(work)
+
+
+def _told_to(tell: Tell, does: str) -> tuple[Callable[[int, int], None], Callable[[str], None]]:
+    """How many bytes are through, and what the client says meanwhile, as that it waits: in one line of progress."""
+    share = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal share
+        share = done / max(total, 1)
+        tell(share, f"{does} {total / 1e6:.1f} MB")
+
+    def say(sentence: str) -> None:
+        tell(share, f"{sentence[:1].upper()}{sentence[1:]}")
+
+    return progress, say
 
 
 def _shown(work: Any) -> Iterator[State]:

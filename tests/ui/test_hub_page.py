@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import httpx2 as httpx
 import pytest
 
 from gandemo import checkpoint
+from gandemo.ship.hub import Hub
 from gandemo.ship.hub.origins import origin
 from gandemo.ui import access, catalog, hub_answers
 from gandemo.ui.hub_identity import Identity
@@ -115,6 +118,24 @@ def _merged(latest: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
                 state[path[0]] = value if action != "append" else state[path[0]] + value
         return {"data": [state]}
     return news
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's own
+def test_a_wait_for_a_busy_hub_is_told(
+    server: FakeHub,  # noqa: F811 - the fixture
+    filled: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_told = threading.Event()
+    monkeypatch.setattr(hub_answers.hub, "Hub", functools.partial(Hub, sleep=lambda _: is_told.wait(60)))
+    server.fail("/commit/", 429, headers={"Retry-After": "7"})
+    states = []
+    for state in hub_answers.push(Identity("hf_ada"), "tiny", "ada/tiny", space=False, private=False):
+        states.append(state)
+        if "trying again in 7 s" in state.get("text", ""):
+            is_told.set()
+    assert states[-1]["kind"] == "done"
+    assert is_told.is_set()
 
 
 def test_visitors_do_not_renew_what_the_owner_pulled(
