@@ -132,7 +132,8 @@ class UNet(nn.Module):
 
 def _mixed(changes: Sequence[Tensor], logits: Tensor) -> Tensor:
     """Each candidate's change in its share, to each channel: [N, 3, H, W]; what is left over of 1 changes nothing."""
-    shares = torch.softmax(torch.cat([torch.zeros_like(logits[:, :1]), logits], 1), 1)[:, 1:]
+    # padded, since a plane of zeros to join with would be written into each exported file
+    shares = torch.softmax(F.pad(logits, (0, 0, 0, 0, 1, 0)), 1)[:, 1:]
     return torch.cat([(shares * change).sum(1, keepdim=True) for change in changes], 1)
 
 

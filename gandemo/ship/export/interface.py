@@ -204,7 +204,7 @@ def _colorize(pipeline: Pipeline, size: int | None) -> Interface:
 
     return Interface(
         "colorize",
-        (1,),
+        BATCHES,
         inputs,
         outputs,
         module,
@@ -229,7 +229,7 @@ def _enhance(pipeline: Pipeline, size: int | None) -> Interface:
 
     return Interface(
         "enhance",
-        (1,),
+        BATCHES,
         {"image": _picture(side, 3, "sRGB; a tile of the photo")},
         {"enhanced": _picture(side, 3, "sRGB; clamp it", bounded=False)},
         _FromPicture(pipeline.generator),
@@ -252,7 +252,7 @@ def _inpaint(pipeline: Pipeline, size: int | None) -> Interface:
 
     return Interface(
         "inpaint",
-        (1,),
+        BATCHES,
         {
             "image": _picture(side, 3, "sRGB, 0 where it is lost"),
             "mask": Value((side, side, 1), "float32", "1 where it is lost, 0 elsewhere", 0.0, 1.0),

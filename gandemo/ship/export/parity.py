@@ -67,6 +67,9 @@ def compare(interface: Interface, run: Run, told: Callable[[float], None] = lamb
         run: the file: (signature, inputs) to outputs.
         told: called with the share that is done.
 
+    Returns:
+        Of each figure the worst of all signatures.
+
     Raises:
         ExportError: the file gives other shapes, or values that are not finite.
     """
@@ -89,13 +92,17 @@ def compare(interface: Interface, run: Run, told: Callable[[float], None] = lamb
                 found[signature][name].append(out[name])
             told(0.5 + (number + (start + batch) / INPUTS) / len(interface.signatures) / 2)
     truth = np.concatenate([np.concatenate(wanted[name]).reshape(INPUTS, -1) for name in wanted], axis=1)
-    worst: Parity | None = None
+    every = []
     for signature, outputs in found.items():
         made = np.concatenate([np.concatenate(outputs[name]).reshape(INPUTS, -1) for name in wanted], axis=1)
-        one = _parity(signature, truth, made)
-        worst = one if worst is None or one.max_error > worst.max_error else worst
-    assert worst is not None
-    return worst
+        every.append(_parity(signature, truth, made))
+    return Parity(
+        INPUTS,
+        max(one.max_error for one in every),
+        max(one.mean_error for one in every),
+        min(one.psnr for one in every),
+        min(one.worst_psnr for one in every),
+    )
 
 
 def _parity(signature: str, truth: Any, made: Any) -> Parity:
