@@ -16,6 +16,14 @@ GanDemoError            one sentence that says what was wrong and what to do; sh
 class GanDemoError(Exception):
     """The root of all: its message is written for the person at the page or the command line."""
 
+    @property
+    def sentence(self) -> str:
+        """The message with a capital letter, unless it begins with a name: of a file, a folder or a repository."""
+        text = str(self)
+        first = text.partition(" ")[0].rstrip(",;:")
+        is_name = any(mark in first for mark in (".", "/", "\\", "@", "_", "--"))
+        return text if is_name else text[:1].upper() + text[1:]
+
 
 class RecipeError(GanDemoError):
     """A recipe's key or value is wrong."""

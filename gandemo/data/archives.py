@@ -184,8 +184,13 @@ def _check_directory(source: Path, most_files: int) -> None:
 
 def _of_tar(source: Path) -> Members:
     try:
+        most = HARMLESS + MAX_GROWTH * source.stat().st_size
         with tarfile.open(source, "r:*") as archive:
             for member in archive:
+                if member.offset_data + member.size > most:  # to come past it, all of it would have to be unpacked
+                    raise DataError(
+                        f"{source.name} grows more than {MAX_GROWTH}-fold when it is unpacked, as no photos do"
+                    )
 
                 def read(member: tarfile.TarInfo = member) -> bytes:
                     name = shown(member.name)

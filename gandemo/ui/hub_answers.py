@@ -89,8 +89,7 @@ def _shown(work: Any) -> Iterator[State]:
     try:
         yield from told(work)
     except GanDemoError as error:
-        sentence = str(error)
-        yield {"kind": "failed", "text": f"{sentence[:1].upper()}{sentence[1:]}."}
+        yield {"kind": "failed", "text": f"{error.sentence}."}
 
 
 def _pushed(done: Pushed) -> State:

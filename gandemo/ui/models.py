@@ -76,7 +76,7 @@ def _told(name: str) -> Iterator[None]:
     try:
         yield
     except GanDemoError as error:
-        message = str(error)
+        message = error.sentence
         title = "That did not work"
     except gr.Error:
         raise
@@ -86,5 +86,4 @@ def _told(name: str) -> Iterator[None]:
         title = "Unexpected"
     else:
         return
-    sentence = html.escape(message[:1].upper() + message[1:], quote=False)
-    raise gr.Error(sentence, title=title, print_exception=False)
+    raise gr.Error(html.escape(message, quote=False), title=title, print_exception=False)

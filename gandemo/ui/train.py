@@ -85,8 +85,7 @@ def _answer(name: str, find: Callable[[], Answer]) -> Answer:
                 raise RequestError("the page asked for something strange; reload it and try again")
             return find()(asked)
         except GanDemoError as error:
-            message = str(error)
-            return {"error": message[:1].upper() + message[1:]}
+            return {"error": error.sentence}
         except Exception:
             _log.exception("%s failed", name)
             return {"error": "Something went wrong here, and the server's log says what. Please try again."}

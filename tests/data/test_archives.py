@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import struct
 import tarfile
@@ -108,6 +109,19 @@ def test_zeros_below_the_bound_are_told_by_their_growth(tmp_path: Path) -> None:
     (sentence,) = contents(path).values()
     assert "fold when it is unpacked, as no photo does" in str(sentence)
     assert contents(a_zip(tmp_path / "q.zip", {"flat.bmp": bytes(2**20)})) == {"flat.bmp": bytes(2**20)}
+
+
+def test_a_tar_that_would_unpack_without_end_is_refused_where_that_begins(tmp_path: Path) -> None:
+    """To come past a file in a packed tar, all of it has to be unpacked: the bound is on the whole."""
+    with gzip.open(tmp_path / "p.tar.gz", "wb") as file:
+        for name, length in (("a.png", 5), ("zeros.bin", 50 * GIGABYTE), ("b.png", 5)):
+            member = tarfile.TarInfo(name)
+            member.size = length
+            file.write(member.tobuf() + bytes(512))
+    found = archives.members(tmp_path / "p.tar.gz")
+    assert next(found)[0] == "a.png"
+    with pytest.raises(DataError, match=r"p\.tar\.gz grows more than 200-fold when it is unpacked"):
+        next(found)
 
 
 def test_a_thousand_files(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from gandemo.errors import CheckpointError, GanDemoError, HubError, RequestError
 from gandemo.nets import build_generator
 from gandemo.recipes import RECIPES
 from gandemo.ship.hub import Hub, HubId, fetch, pull, pull_listed, push, verify
-from gandemo.ship.hub.origins import origin
+from gandemo.ship.hub.origins import ORIGIN, origin
 from gandemo.ship.hub.pulling import passing_cache
 from gandemo.tasks import TASKS
 from tests import tiny, tiny_photos
@@ -406,6 +406,10 @@ def test_nothing_of_ones_own_is_replaced(
     pull(REPO, who(""), name="hers")
     with pytest.raises(RequestError, match="did not come from ben/tiny"):
         pull(HubId("ben/tiny"), who(""), name="hers")
+    laid = json.dumps({"repo": REPO.repo, "revision": "a/b"})
+    (tiny.save(home / "checkpoints" / HubId(REPO.repo, "a/b").folder).path / ORIGIN).write_text(laid)
+    with pytest.raises(RequestError, match="did not come from ada/tiny@a-b; choose another name"):
+        pull(HubId(REPO.repo, "a-b"), who(""))
     for name in ("../out", "a/b", ".x"):
         with pytest.raises(RequestError, match="no name for a checkpoint"):
             pull(REPO, who(""), name=name)

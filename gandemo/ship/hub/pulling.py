@@ -157,9 +157,14 @@ def passing_cache(hub: Hub) -> Iterator[Hub]:
 
 def _check_free(path: Path, source: HubId) -> None:
     """A pull renews what it laid down itself, and touches nothing else."""
-    if path.exists() and origin(path).get("repo") != source.repo:
+    if not path.exists():
+        return
+    before = origin(path)
+    # two revisions whose names differ in a slash alone come to the same folder
+    other = path.name == source.folder and before.get("revision", "") != source.revision
+    if before.get("repo") != source.repo or other:
         raise RequestError(
-            f"there is a checkpoint {path.name} here already that did not come from {source.repo}; "
+            f"there is a checkpoint {path.name} here already that did not come from {source}; "
             "choose another name with --name"
         )
 
