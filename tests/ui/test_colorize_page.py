@@ -147,7 +147,7 @@ def test_a_broken_photo_is_one_sentence(page: Page, served: str) -> None:
     bench = bench_of.visit(page, served, "Colorize")
     bench_of.choose(bench, bench_of.sent("text.jpg", b"no picture at all"))
     toast = page.locator(".toast-body")
-    expect(toast).to_contain_text("Text.jpg is no picture that can be read; save it as JPEG or PNG")
+    expect(toast).to_contain_text("text.jpg is no picture that can be read; save it as JPEG or PNG")
     expect(bench.locator(".gd-drop")).to_be_visible()
     expect(bench.locator(".gd-working")).to_be_hidden()
     bench_of.choose(bench, bench_of.sent("granny.png", bench_of.grey_waves()))  # and the next one works

@@ -146,7 +146,7 @@ def test_a_wrong_setting_is_one_sentence(page: Page, served: str, app_home: Path
     open_form(page, "vanilla")
     change(page, {"batch_size": 99_999})
     page.locator(".gd-go").click()
-    expect(page.locator(".gd-form-error")).to_contain_text("Batch_size: input should be less than or equal to 4096")
+    expect(page.locator(".gd-form-error")).to_contain_text("batch_size: input should be less than or equal to 4096")
     change(page, {"batch_size": 16, "generator.args.widths": "wide"})
     expect(page.locator(".gd-form-error")).not_to_contain_text("Batch_size")  # asked again meanwhile, it may say more
     page.locator(".gd-go").click()
