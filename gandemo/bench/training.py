@@ -21,6 +21,7 @@ from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
 
 RECIPE = "digits"
+BESIDE = ("digits", "colorize-l1")  # what trains while others ask
 LOOKS = 0.9  # seconds between two looks of the page while something trains
 PATIENCE = 300.0
 
@@ -60,6 +61,18 @@ def _steps(folder: Path) -> list[int]:
     return [event.step for event in events.read(folder / "events.jsonl") if isinstance(event, events.Progress)]
 
 
+def _until_seen(folder: Path) -> float:
+    """Seconds until a run has told of its first steps; a RuntimeError with its last words where it failed instead."""
+    from gandemo.training import runs
+
+    def is_seen() -> bool:
+        if (found := runs.summarise(folder)).state == "failed":
+            raise RuntimeError(f"the run failed: {found.reason}")
+        return bool(_steps(folder))
+
+    return _until(is_seen, "the first point")
+
+
 def _told_each_second(recipe: Recipe) -> Recipe:
     """As the page starts it once it was measured: told of about once a second, a sheet every ten seconds."""
     from gandemo.training import estimate
@@ -77,7 +90,7 @@ def _seen() -> Iterator[Row]:
     with _home(), Manager() as manager:
         began = time.perf_counter()
         run = manager.start(recipe)
-        _until(lambda: bool(_steps(run.path)), "the first point")
+        _until_seen(run.path)
         yield _row(f"{RECIPE}: from Start to the first point of a curve", time.perf_counter() - began, "s")
         manager.stop(run.id)
         yield _row(
@@ -93,28 +106,47 @@ def _seen() -> Iterator[Row]:
 
 
 def _beside() -> Iterator[Row]:
-    """How much longer a request takes while a run trains."""
-    from gandemo.pipeline import Pipeline
-    from gandemo.training import runs
+    """How much longer requests take while a run trains: digits, and colour for a photo from its bytes to the PNG's."""
     from gandemo.training.manager import Manager
 
+    requests = {"64 digits": _digits_request(), "colour for 1 megapixel": _colour_request()}
+    alone = {what: _median(request) for what, request in requests.items()}
+    for what, seconds in alone.items():
+        yield _row(f"{what} while nothing trains", 1000 * seconds, "ms")
+    for name in BESIDE:
+        with _home(), Manager() as manager:
+            run = manager.start(_told_each_second(RECIPES[name]))
+            _until_seen(run.path)
+            beside = {what: _median(request) for what, request in requests.items()}
+        for what, seconds in beside.items():
+            yield _row(f"{what} while {name} trains, over that", seconds / alone[what], "×", "<= 1.5")
+
+
+def _digits_request() -> Callable[[], object]:
+    from gandemo.pipeline import Pipeline
+
     pipeline = Pipeline.from_pretrained(RECIPE)
+    return lambda: pipeline.generate(64, seed=1)
 
-    def request() -> float:
+
+def _colour_request() -> Callable[[], object]:
+    from gandemo.bench.photos import a_photo
+    from gandemo.data.images import open_photo
+    from gandemo.pipeline import Pipeline
+
+    pipeline, content = Pipeline.from_pretrained("colorize"), a_photo(1200, 900)
+    return lambda: pipeline.colorize(open_photo(content)).to_png()
+
+
+def _median(request: Callable[[], object], seconds: float = 10.0) -> float:
+    """Seconds of one request, of those that fit into a time; the first ones, which warm up, don't count."""
+    request()
+    taken, end = [], time.perf_counter() + seconds
+    while len(taken) < 3 or time.perf_counter() < end:
         began = time.perf_counter()
-        pipeline.generate(64, seed=1)
-        return time.perf_counter() - began
-
-    with _home(), Manager() as manager:
-        for _ in range(5):
-            request()
-        alone = statistics.median(request() for _ in range(40))
-        run = manager.start(RECIPES[RECIPE])
-        _until(lambda: runs.summarise(run.path).state == "running", "the start")
-        _until(lambda: bool(_steps(run.path)), "the first point")
-        beside = statistics.median(request() for _ in range(40))
-    yield _row("64 digits while nothing trains", 1000 * alone, "ms")
-    yield _row("the same while digits train, over that", beside / alone, "×", "<= 1.5")
+        request()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
 
 
 def _watched(rounds: int = 3, seconds: float = 15.0) -> Iterator[Row]:
