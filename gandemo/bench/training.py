@@ -141,7 +141,8 @@ def _colour_request() -> Callable[[], object]:
 def _median(request: Callable[[], object], seconds: float = 10.0) -> float:
     """Seconds of one request, of those that fit into a time; the first ones, which warm up, don't count."""
     request()
-    taken, end = [], time.perf_counter() + seconds
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
     while len(taken) < 3 or time.perf_counter() < end:
         began = time.perf_counter()
         request()
