@@ -12,17 +12,25 @@ GanDemoError            one sentence that says what was wrong and what to do; sh
  └ RequestError         what somebody asked of a model: count, label, seed, size
 """
 
+import re
+
+_RUN = re.compile(r".+-\d+\b")  # how the ids of runs go
+
+
+def sentence_of(text: str) -> str:
+    """A message with a capital letter, unless it begins with a name: of a file, a folder, a repository or a run."""
+    first = text.partition(" ")[0].rstrip(",;:")
+    is_name = any(mark in first for mark in (".", "/", "\\", "@", "_", "--")) or _RUN.match(first)
+    return text if is_name else text[:1].upper() + text[1:]
+
 
 class GanDemoError(Exception):
     """The root of all: its message is written for the person at the page or the command line."""
 
     @property
     def sentence(self) -> str:
-        """The message with a capital letter, unless it begins with a name: of a file, a folder or a repository."""
-        text = str(self)
-        first = text.partition(" ")[0].rstrip(",;:")
-        is_name = any(mark in first for mark in (".", "/", "\\", "@", "_", "--"))
-        return text if is_name else text[:1].upper() + text[1:]
+        """The message as `sentence_of` shows it."""
+        return sentence_of(str(self))
 
 
 class RecipeError(GanDemoError):

@@ -14,6 +14,9 @@ from gandemo.errors import DataError
         ("text.jpg is no picture; send another", "text.jpg is no picture; send another"),
         ("ada/my-digits holds no checkpoint", "ada/my-digits holds no checkpoint"),
         ("ada--my-digits is here already", "ada--my-digits is here already"),
+        ("digits-20261123-033429-8fd756d4 is training already", "digits-20261123-033429-8fd756d4 is training already"),
+        ("16-bit photos are too large", "16-bit photos are too large"),
+        ("two-sided losses need a label", "Two-sided losses need a label"),
         ("", ""),
     ],
 )

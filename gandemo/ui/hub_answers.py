@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gandemo import checkpoint, places
-from gandemo.errors import GanDemoError, RequestError
+from gandemo.errors import GanDemoError, RequestError, sentence_of
 from gandemo.ship import hub
 from gandemo.ship.hub.origins import ORIGIN, origin
 from gandemo.ship.hub.pulling import Pulled, passing_cache
@@ -78,8 +78,8 @@ def _told_to(tell: Tell, does: str) -> tuple[Callable[[int, int], None], Callabl
         share = done / max(total, 1)
         tell(share, f"{does} {total / 1e6:.1f} MB")
 
-    def say(sentence: str) -> None:
-        tell(share, f"{sentence[:1].upper()}{sentence[1:]}")
+    def say(text: str) -> None:
+        tell(share, sentence_of(text))
 
     return progress, say
 

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gandemo import checkpoint
-from gandemo.errors import RequestError, TrainingError
+from gandemo.errors import RequestError, TrainingError, sentence_of
 from gandemo.recipe import Recipe
 from gandemo.training import estimate, forks, runs, storage, terms
 from gandemo.training.manager import Manager, child_environment
@@ -150,7 +150,7 @@ def take(values: Mapping[str, Any]) -> dict[str, Any]:
     answer = estimator().ask(wish.recipe)
     found = answer.estimate
     if found is None:
-        return {"state": answer.state, "why": answer.why}
+        return {"state": answer.state, "why": sentence_of(answer.why)}
     seconds = found.seconds(wish.recipe)
     limit = None if wish.minutes is None else 60 * wish.minutes
     return {

@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gandemo import checkpoint
 from gandemo.data.datasets import DATASETS
-from gandemo.errors import CheckpointError, RecipeError, RequestError
+from gandemo.errors import CheckpointError, RecipeError, RequestError, sentence_of
 from gandemo.recipes import RECIPES
 from gandemo.ship.publish import changes
 from gandemo.tasks import TASKS
@@ -231,7 +231,7 @@ def _head(run: runs.RunSummary, watch: _Watch, secret: object, leads: Mapping[st
         **_row(run, secret, leads),
         "verbs": train_answers.verbs(run, mine=mine, has_checkpoint=bool(saved)),
         "mine": mine,
-        "reason": run.reason,
+        "reason": sentence_of(run.reason),
         "log": runs.log_tail(run.path) if run.state in ("failed", "interrupted") else "",
         "remarks": began.remarks if began is not None else [],
         "device": began.device if began is not None else "",

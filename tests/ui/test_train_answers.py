@@ -152,7 +152,7 @@ def test_an_estimate_is_told_for_the_wish(manager: Stub, monkeypatch: pytest.Mon
     told = train_answers.take({"recipe": "vanilla", "settings": {"steps": 600}, "minutes": 2})
     assert (told["seconds"], told["cut"]) == (120.0, True)
     monkeypatch.setattr(train_answers.estimator(), "ask", lambda _: estimate.Answer("failed", why="no data"))
-    assert train_answers.take({"recipe": "vanilla"}) == {"state": "failed", "why": "no data"}
+    assert train_answers.take({"recipe": "vanilla"}) == {"state": "failed", "why": "No data"}
 
 
 # --- who may do what --------------------------------------------------------------------------------------

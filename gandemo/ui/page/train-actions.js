@@ -38,11 +38,9 @@ window.gandemo.runButtons = (() => {
 
   async function plain(verb, run) {
     const answer = await attempt("act", { verb, run: run.id });
-    if (answer) say(sentence(answer.says));
+    if (answer) say(`${answer.says}.`);
     return answer;
   }
-
-  const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
   const ACTS = {
     stop: (run) => plain("stop", run),
@@ -54,7 +52,7 @@ window.gandemo.runButtons = (() => {
       const asked = await attempt("act", { verb: "ask_delete", run: run.id });
       if (!asked || !(await confirm(asked.question, "Delete it", "Keep it"))) return;
       const answer = await attempt("act", { verb: "delete", run: run.id, token: asked.token });
-      if (answer) say(sentence(answer.says));
+      if (answer) say(`${answer.says}.`);
     },
     fork: async (run) => {
       if (run.refused) {
@@ -117,7 +115,7 @@ window.gandemo.runButtons = (() => {
       try {
         const answer = await window.gandemo.train.ask("act", { verb: "publish", run: run.id, checkpoint: select.value, name: name.value, replace: replace.checked });
         dialog.close();
-        say(sentence(answer.says));
+        say(`${answer.says}.`);
       } catch (error) {
         says.textContent = error.message;
       }

@@ -80,8 +80,7 @@ function showHead() {
   progress.setAttribute("aria-label", `step ${count(head.step)} of ${count(head.steps)}`);
   window.gandemo.runButtons(buttons, head, { long: true });
   trouble.hidden = !head.reason && head.state !== "interrupted";
-  const reason = head.reason || "Its process ended without a word, as when the machine is switched off.";
-  find(".gd-trouble-why").textContent = reason[0].toUpperCase() + reason.slice(1);
+  find(".gd-trouble-why").textContent = head.reason || "Its process ended without a word, as when the machine is switched off.";
   trouble.classList.toggle("gd-is-wrong", head.state === "failed");
   find(".gd-trouble details").hidden = !head.log;
   if (find("pre").textContent !== head.log) find("pre").textContent = head.log;

@@ -310,7 +310,7 @@ async function measure() {
   }
   if (found.state === "failed") {
     take.replaceChildren();
-    wrong.textContent = `${found.why[0].toUpperCase()}${found.why.slice(1)}`;
+    wrong.textContent = found.why;
     return;
   }
   take.replaceChildren(
