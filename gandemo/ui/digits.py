@@ -72,16 +72,22 @@ def tab(demo: gr.Blocks) -> None:
 
     wishes = [chosen, seed, label, count, variety]
     shown = when(
-        any_of(generate.click, seed.submit, label.input, count.input, variety.input), _wall, wishes, wall, busy="wall"
+        any_of(generate.click, seed.submit, label.input, count.input, variety.input),
+        _wall,
+        wishes,
+        wall,
+        busy="wall",
+        newest=[wall],
     )
     shown.success(None, js="() => gandemo.tell('wall', 'gd-made')", api_visibility="private")
-    when(_rolled(dice, ROLL, seed), _wall, wishes, wall, busy="wall")
-    when(chosen.input, _changed, wishes, [label, wall, figures, inspector, walked_class], busy="wall").success(
+    when(_rolled(dice, ROLL, seed), _wall, wishes, wall, busy="wall", newest=[wall])
+    changed = [label, wall, figures, inspector, walked_class]
+    when(chosen.input, _changed, wishes, changed, busy="wall", newest=[wall]).success(
         None, js="() => ['walk', 'draw'].forEach((id) => gandemo.tell(id, 'gd-changed'))"
     )
     when(wall.ask, _asked, None, wall, busy="wall", each=True)
     when(wall.select, _selected, None, inspector, each=True)
-    when(demo.load, _opened, wishes, [chosen, label, wall, figures, *sides])
+    when(demo.load, _opened, wishes, [chosen, label, wall, figures, *sides], newest=[wall, chosen, label, figures])
 
 
 _VARIETY = "Less: more typical. More: stranger."
@@ -103,7 +109,7 @@ def _walk_section(chosen: gr.HTML, first: str | None) -> gr.Radio:
         _rolled(dice, ROLL_TWO, [start, end]),
         walk.seen,
     ):
-        when(event, _walked, asked, walk, busy="walk")
+        when(event, _walked, asked, walk, busy="walk", newest=[walk])
     when(walk.keep, _filmed, None, walk, busy="walk", each=True)
     return label
 
@@ -135,7 +141,7 @@ def _compare_section(names: list[str]) -> tuple[gr.Dropdown, gr.Dropdown]:
         _rolled(dice, ROLL, seed),
         compared.seen,
     ):
-        when(event, _compared, asked, compared, busy="compare")
+        when(event, _compared, asked, compared, busy="compare", newest=[compared])
     return left, right
 
 

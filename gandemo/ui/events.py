@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from gandemo.ui.models import QUEUE, calm
+
+REMEMBERED = 10_000  # visitors' components of which the latest request is known
+
+_numbers = itertools.count(1)
+_latest: OrderedDict[tuple[str, str], int] = OrderedDict()  # of a visitor and a component
+_lock = threading.Lock()
 
 
 def when(
@@ -21,6 +30,7 @@ def when(
     queue: str = QUEUE,
     at_once: int = 2,
     each: bool = False,
+    newest: Sequence[gr.Component] = (),
 ) -> Any:
     """Listens to an event of the page. Its endpoint is the page's own; the API has endpoints of its own.
 
@@ -35,7 +45,14 @@ def when(
         each: every request is sent at once, and the page sees to their order. Else one that comes while another is
             under way waits for it, with the inputs as they are then; but Gradio sends it with the *first* one's event
             data, so this is for callbacks that look at event data.
+        newest: outputs that other events ask for too, side by side with this one, and the first of which they have in
+            common. An answer that comes after a later request of the same visitor for that one leaves them as they
+            are.
     """
+    if newest:
+        places = range(len(outputs)) if isinstance(outputs, list) else None
+        stay = None if places is None else {index for index in places if outputs[index] in newest}
+        callback = _newest_stays(callback, str(newest[0].elem_id), stay)
     listening = event(
         calm(callback),
         inputs,
@@ -58,3 +75,23 @@ def when(
 def any_of(*events: Any) -> Callable[..., Any]:
     """Several events as one: only one answer is under way at a time, and the last request is the one that stays."""
     return partial(gr.on, list(events))
+
+
+def _newest_stays(callback: Callable[..., Any], name: str, places: set[int] | None) -> Callable[..., Any]:
+    def call(request: gr.Request, *values: Any) -> Any:
+        key = (str(request.session_hash), name)
+        with _lock:
+            number = next(_numbers)
+            _latest[key] = number
+            _latest.move_to_end(key)
+            while len(_latest) > REMEMBERED:
+                _latest.popitem(last=False)
+        answer = callback(*values)
+        if _latest.get(key, number) == number:
+            return answer
+        if places is None:
+            return gr.skip()
+        return [gr.skip() if index in places else value for index, value in enumerate(answer)]
+
+    call.__name__ = getattr(callback, "__name__", "call")
+    return call

@@ -79,6 +79,7 @@ async function show() {
     why.textContent = (data && data.why) || "";
     return;
   }
+  if (data.probabilities && shown && JSON.stringify(data.wish) !== JSON.stringify(shown.wish)) return; // an older wall's
   const turn = ++latest;
   unchanged = false;
   await picture(data.png);
