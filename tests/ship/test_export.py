@@ -16,9 +16,10 @@ from torch import nn
 
 from gandemo import checkpoint
 from gandemo.errors import ExportError, ParityError, RequestError
+from gandemo.nets import build_discriminator, build_generator
 from gandemo.nets.unet import UNet
 from gandemo.pipeline import Pipeline
-from gandemo.ship.export import android, card, formats, making, parity, process, records, tflite
+from gandemo.ship.export import android, card, formats, making, parity, process, records, rewriting, tflite
 from gandemo.ship.export import interface as interfaces
 from gandemo.ship.export import onnx as onnx_files
 from tests import tiny, tiny_photos
@@ -228,13 +229,60 @@ def test_transposed_convolutions_are_rewritten_exactly(padding: int, extra: int,
     torch.manual_seed(0)
     layer = nn.ConvTranspose2d(3, 4, 5, stride=3, padding=padding, output_padding=extra, dilation=dilation)
     network = nn.Sequential(layer).to(memory_format=torch.channels_last).train()
-    ready = tflite.exact(network)
+    ready = rewriting.exact(network)
     assert not ready.training
     assert all(weight.is_contiguous() for weight in ready.parameters())
     converts = not extra and (not padding or 2 * padding == 4 * dilation + 1 - 3)
     assert isinstance(ready[0], nn.ConvTranspose2d) is converts
     x = torch.randn(2, 3, 7, 6)
     torch.testing.assert_close(ready(x), network.eval()(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("height", [64, 65, 66, 67])
+def test_a_winograd_convolution_is_the_same_convolution(height: int, padding: int) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(5, 7, 3, padding=padding)
+    quick = rewriting.WinogradConvolution(layer, nn.Tanh())
+    x = torch.randn(2, 5, height, 9)
+    with torch.inference_mode():
+        torch.testing.assert_close(quick(x), torch.tanh(layer(x)), rtol=1e-5, atol=1e-5)
+
+
+def test_only_convolutions_that_are_worth_it_are_quickened() -> None:
+    wide = rewriting.QUICKER_CHANNELS
+    network = rewriting.exact(
+        nn.Sequential(
+            nn.Conv2d(1, wide, 3, padding=1),  # of one channel
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(wide, wide, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(wide, wide, 3, padding=1, bias=False),  # a batch norm follows
+            nn.BatchNorm2d(wide),
+            nn.Conv2d(wide, wide, 3, padding=1, stride=2),
+            nn.Conv2d(wide, wide, 3, padding=1),  # of few pixels
+        )
+    )
+    x = torch.randn(1, 1, 64, 64)
+    before = network(x)
+    rewriting.quicken(network, {"input": x})
+    assert [index for index, one in enumerate(network) if isinstance(one, rewriting.WinogradConvolution)] == [2]
+    assert isinstance(network[3], nn.Identity)  # taken over
+    torch.testing.assert_close(network(x), before, rtol=1e-4, atol=1e-5)
+
+
+def test_a_quickened_file_carries_its_weights_alone_and_is_faithful(tmp_path: Path) -> None:
+    wide = rewriting.QUICKER_CHANNELS
+    recipe = tiny_photos.TINY["colorize-unet"].with_settings(
+        {"generator.args": {"widths": [[3, 4, 4], [4, 5, 5], [5, 6, wide]], "dilations": [4, 2, 1]}}
+    )
+    network = build_generator(recipe)
+    source = checkpoint.save(tmp_path / "tiny", recipe, network, build_discriminator(recipe))
+    # 65 and 67 rows are made, of which some are cut off; it would be refused, were it more than 1e-4 from PyTorch's
+    made = making.export(source, "fp32", size=103, threads=1)
+    weights = sum(one.numel() for one in network.parameters())
+    twice = 9 * wide * (2 * wide + wide)
+    assert 4 * (weights + twice) < made.bytes < 4.4 * (weights + twice)
 
 
 def test_filters_against_blur_keep_their_digits_in_8_bits(tmp_path: Path) -> None:
@@ -253,7 +301,7 @@ def test_a_fill_along_directions_looks_at_few_pixels_at_a_time() -> None:
     network = UNet(
         inputs=4, residual="masked", fill=True, directions=4, channels=(4,) * 5, blocks=(0,) * 5, batch_norm=False
     ).eval()
-    ready = tflite.exact(network)
+    ready = rewriting.exact(network)
     kernels = [math.prod(one.shape[2:]) for one in (*ready.parameters(), *ready.buffers()) if one.ndim == 4]
     assert max(kernels) <= 26
     x = torch.rand(1, 4, 64, 64)
@@ -291,7 +339,7 @@ def test_every_recipe_has_named_inputs_and_outputs(name: str, tmp_path: Path, mo
 def test_tables_of_classes_are_there_before_a_network_runs(name: str) -> None:
     interface = interfaces.interface_of(Pipeline.from_pretrained(name))
     inputs = {key: torch.from_numpy(value) for key, value in interface.examples(1).items()}
-    graph = torch.export.export(tflite.exact(interface.module), (), inputs).graph
+    graph = torch.export.export(rewriting.exact(interface.module), (), inputs).graph
     called = {str(node.target) for node in graph.nodes if node.op == "call_function"}
     assert any("linear" in one for one in called)
     assert not [one for one in called if "eye" in one or "arange" in one]  # LiteRT has neither

@@ -62,7 +62,7 @@ def make(order: dict[str, Any], tell: Callable[[str, float], None]) -> dict[str,
         maker.convert(interface, file)
     else:
         whole = file.with_suffix(".whole")
-        maker.convert(interface, whole)
+        maker.convert(interface, whole, for_integers=quantize == "int8")  # type: ignore[call-arg]
         tell("quantize", 0.0)
         maker.quantize(whole, file, quantize)  # type: ignore[attr-defined]
         whole.unlink()

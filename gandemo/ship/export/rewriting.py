@@ -1,0 +1,253 @@
+"""Networks as LiteRT takes them: the same function of their inputs, by other operations.
+
+What the converter (litert-torch 0.10) gets wrong without a word, and what `exact` therefore makes good first:
+- a transposed convolution whose padding is not exactly half of kernel minus stride;
+- weights in channels_last: it copies each to tell them apart by where they lie, frees the copy, and takes the next of
+  the same shape, copied to the same place, for the same weights;
+- a network in training mode.
+
+`quicken` makes large convolutions of less arithmetic.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gandemo.nets.filling import DirectionalFill, FactoredFill
+from gandemo.nets.wiener import FactoredBank, WienerBank
+
+# A Winograd convolution has twice the weights and takes two thirds of the time: that pays where each weight works on
+# many pixels, and where there are so many channels that the sums before and after it weigh little.
+QUICKER_FROM = 64 * 64  # pixels
+QUICKER_CHANNELS = 96  # in and out
+
+
+def exact(module: nn.Module) -> nn.Module:
+    """A copy in eval mode whose transposed convolutions convert without loss."""
+    ready = copy.deepcopy(module).cpu().float().eval().requires_grad_(False)
+    ready.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    for name, layer in list(ready.named_modules()):
+        if isinstance(layer, nn.ConvTranspose2d) and not _converts(layer):
+            better: nn.Module = PhasedTranspose(layer)
+        elif isinstance(layer, WienerBank):
+            better = FactoredBank(layer)
+        elif isinstance(layer, DirectionalFill):
+            better = FactoredFill(layer)
+        else:
+            continue
+        parent, _, leaf = name.rpartition(".")
+        setattr(ready.get_submodule(parent), leaf, better)
+    return ready
+
+
+def quicken(module: nn.Module, inputs: Mapping[str, Tensor]) -> None:
+    """Replaces, in place, the convolutions that are worth it by a `WinogradConvolution` each.
+
+    Args:
+        module: what `exact` returned.
+        inputs: of the size that the file is made for.
+    """
+    pixels: dict[str, int] = {}
+    layers = {name: layer for name, layer in module.named_modules() if _has_winograd(layer)}
+    if not layers:
+        return
+    hooks = [
+        layer.register_forward_hook(lambda _, __, out, name=name: pixels.update({name: out.shape[2] * out.shape[3]}))
+        for name, layer in layers.items()
+    ]
+    with torch.inference_mode():
+        module(**inputs)
+    for hook in hooks:
+        hook.remove()
+    for name, layer in layers.items():
+        if pixels.get(name, 0) >= QUICKER_FROM:
+            parent, _, leaf = name.rpartition(".")
+            holder = module.get_submodule(parent)
+            setattr(holder, leaf, WinogradConvolution(layer, _take_activation(holder, leaf)))
+
+
+def _has_winograd(layer: nn.Module) -> bool:
+    # without a bias, a batch norm follows, which the converter makes part of an ordinary convolution alone
+    return (
+        type(layer) is nn.Conv2d
+        and layer.kernel_size == (3, 3)
+        and layer.stride == layer.dilation == (1, 1)
+        and layer.groups == 1
+        and layer.bias is not None
+        and min(layer.in_channels, layer.out_channels) >= QUICKER_CHANNELS
+    )
+
+
+def _take_activation(holder: nn.Module, leaf: str) -> nn.Module:
+    """The activation that follows the layer, taken out of its place.
+
+    Behind the cut at the end of a `WinogradConvolution` the converter would write a whole plane of zeros into the file,
+    for ReLU to take the maximum with.
+    """
+    if isinstance(holder, nn.Sequential) and int(leaf) + 1 < len(holder):
+        after = holder[int(leaf) + 1]
+        if isinstance(after, nn.ReLU | nn.LeakyReLU | nn.Tanh):
+            holder[int(leaf) + 1] = nn.Identity()
+            return after
+    return nn.Identity()
+
+
+def _converts(layer: nn.ConvTranspose2d) -> bool:
+    reach = [d * (k - 1) for d, k in _pairs(layer.dilation, layer.kernel_size)]
+    padding = all(
+        not p or 2 * p == r + 1 - s for (p, s), r in zip(_pairs(layer.padding, layer.stride), reach, strict=True)
+    )
+    return padding and not any(layer.output_padding)
+
+
+def _pairs(a: Any, b: Any) -> list[tuple[int, int]]:
+    """A layer's settings, which PyTorch types as anything, height and width together."""
+    return [(int(a[axis]), int(b[axis])) for axis in (0, 1)]
+
+
+class PhasedTranspose(nn.Module):
+    """The same transposed convolution as an ordinary one, which makes each pixel's stride × stride pixels as channels.
+
+    Every output row (or column) of one phase, its number modulo the stride, sees the same taps of the kernel at the
+    same distances (Shi et al. 2016, arXiv:1609.07009); taps that a phase does not see are 0. LiteRT takes half the time
+    for it, and a sixth in 8 bits.
+    """
+
+    def __init__(self, layer: nn.ConvTranspose2d) -> None:
+        """Takes over the weights of a layer without groups."""
+        super().__init__()
+        weight = layer.weight.detach()
+        fan_in, self.channels = weight.shape[:2]
+        rows, columns = (_phases(layer, axis) for axis in (0, 1))
+        self.strides, self.more = (rows.stride, columns.stride), (rows.more, columns.more)
+        self.pads = (*columns.pads, *rows.pads)
+        kernel = weight.new_zeros(rows.stride, columns.stride, self.channels, fan_in, rows.length, columns.length)
+        for (row, y), high in rows.taps.items():
+            for (column, x), wide in columns.taps.items():
+                kernel[row, column, :, :, y, x] = weight[:, :, high, wide].T
+        phases = rows.stride * columns.stride
+        self.whole = nn.Conv2d(
+            fan_in, phases * self.channels, (rows.length, columns.length), bias=layer.bias is not None
+        )
+        with torch.no_grad():
+            self.whole.weight.copy_(kernel.flatten(0, 2))
+            if self.whole.bias is not None and layer.bias is not None:
+                self.whole.bias.copy_(layer.bias.detach().repeat(phases))
+        self.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: [N, C, H, W]."""
+        phases: Tensor = self.whole(F.pad(x, self.pads))
+        number, _, height, width = phases.shape
+        high, wide = self.strides
+        apart = phases.permute(0, 2, 3, 1).reshape(number, height, width, high, wide, self.channels)
+        out = apart.permute(0, 1, 3, 2, 4, 5).reshape(number, height * high, width * wide, self.channels)
+        bottom, right = (x.shape[2 + axis] * self.strides[axis] + self.more[axis] for axis in (0, 1))
+        return out[:, :bottom, :right].permute(0, 3, 1, 2)
+
+
+class _Phases(NamedTuple):
+    """One axis of a transposed convolution, by phases.
+
+    Attributes:
+        stride: how many there are.
+        length: of the kernel that all of them share.
+        pads: pixels before and behind the input.
+        more: pixels of the output beyond `stride` times the input's.
+        taps: (phase, place in the shared kernel) to the place in the layer's own.
+    """
+
+    stride: int
+    length: int
+    pads: tuple[int, int]
+    more: int
+    taps: dict[tuple[int, int], int]
+
+
+def _phases(layer: nn.ConvTranspose2d, axis: int) -> _Phases:
+    stride, padding, dilation = (int(one[axis]) for one in (layer.stride, layer.padding, layer.dilation))
+    reach = dilation * (layer.kernel_size[axis] - 1)
+    more = reach + 1 + layer.output_padding[axis] - stride - 2 * padding
+    # the output's pixel j · stride + phase sees the input's pixel j - distance through the tap at this offset
+    seen = {
+        (phase, distance): offset // dilation
+        for phase in range(stride)
+        for distance in range(-(phase + padding) // stride, reach // stride + 2)
+        if 0 <= (offset := phase + padding + distance * stride) <= reach and offset % dilation == 0
+    }
+    low, high = (end(distance for _, distance in seen) for end in (min, max))
+    taps = {(phase, high - distance): tap for (phase, distance), tap in seen.items()}
+    return _Phases(stride, high - low + 1, (high, -(-more // stride) - low), more, taps)
+
+
+class WinogradConvolution(nn.Module):
+    """The same 3×3 convolution with half the multiplications: F(4, 3) along the height.
+
+    Each four rows of the output come of six rows of the input by six products instead of twelve (Lavin & Gray 2016,
+    arXiv:1509.09308, with their points 0, ±1, ±2 and infinity). The rows' sums on the way in are depthwise
+    convolutions of stride 4, the products 1×3 convolutions. Float32 loses about a digit.
+    """
+
+    ROWS = 4
+
+    def __init__(self, layer: nn.Conv2d, activation: nn.Module) -> None:
+        """Takes over the weights of a layer with a bias, without stride, dilation and groups."""
+        super().__init__()
+        weight, channels = layer.weight.detach(), layer.in_channels
+        self.high, self.wide = (int(layer.padding[axis]) for axis in (0, 1))
+        products = torch.einsum("pr,oirc->poic", weight.new_tensor(_KERNEL_IN), weight)
+        self.sums, self.products = nn.ModuleList(), nn.ModuleList()
+        for number, (rows, kernel) in enumerate(zip(weight.new_tensor(_ROWS_IN), products, strict=True)):
+            depthwise = nn.Conv2d(channels, channels, (6, 1), stride=(self.ROWS, 1), groups=channels, bias=False)
+            # the second product is part of each row of the output, once: so the bias goes there
+            product = nn.Conv2d(channels, layer.out_channels, (1, 3), bias=number == 1)
+            with torch.no_grad():
+                depthwise.weight.copy_(rows[:, None].expand_as(depthwise.weight))
+                product.weight.copy_(kernel[:, :, None])
+                if product.bias is not None and layer.bias is not None:
+                    product.bias.copy_(layer.bias)
+            self.sums.append(depthwise)
+            self.products.append(product)
+        self.activation = activation
+        self.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: [N, C, H, W]."""
+        height = x.shape[2] + 2 * self.high - 2
+        fours = -(-height // self.ROWS)
+        below = self.ROWS * fours + 2 - x.shape[2] - self.high
+        padded = F.pad(x, (self.wide, self.wide, self.high, below))
+        zero, one, minus_one, two, minus_two, last = (
+            product(rows(padded)) for rows, product in zip(self.sums, self.products, strict=True)
+        )
+        near, near_odd, far, far_odd = one + minus_one, one - minus_one, two + minus_two, two - minus_two
+        rows = (zero + near + far, near_odd + 2 * far_odd, near + 4 * far, near_odd + 8 * far_odd + last)
+        out = torch.stack([self.activation(row).permute(0, 2, 3, 1) for row in rows], 2)
+        whole = out.reshape(x.shape[0], self.ROWS * fours, out.shape[3], out.shape[4])
+        return whole[:, :height].permute(0, 3, 1, 2)
+
+
+# One line for each product, for the points 0, 1, -1, 2, -2 and infinity: what it takes of each input row …
+_ROWS_IN = (
+    (4.0, 0.0, -5.0, 0.0, 1.0, 0.0),
+    (0.0, -4.0, -4.0, 1.0, 1.0, 0.0),
+    (0.0, 4.0, -4.0, -1.0, 1.0, 0.0),
+    (0.0, -2.0, -1.0, 2.0, 1.0, 0.0),
+    (0.0, 2.0, -1.0, -2.0, 1.0, 0.0),
+    (0.0, 4.0, 0.0, -5.0, 0.0, 1.0),
+)
+# … and of each row of the kernel.
+_KERNEL_IN = (
+    (1 / 4, 0.0, 0.0),
+    (-1 / 6, -1 / 6, -1 / 6),
+    (-1 / 6, 1 / 6, -1 / 6),
+    (1 / 24, 1 / 12, 1 / 6),
+    (1 / 24, -1 / 12, 1 / 6),
+    (0.0, 0.0, 1.0),
+)
