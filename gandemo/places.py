@@ -1,8 +1,9 @@
-"""Where checkpoints lie: the folder that ships, and the home of what people make. No torch: to look costs nothing."""
+"""Where things lie, and what files are called. No torch: to look costs nothing."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
@@ -11,3 +12,10 @@ SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
 def home() -> Path:
     """The folder of runs and pulled checkpoints: `GANDEMO_HOME`, else the working folder."""
     return Path(os.environ.get("GANDEMO_HOME", "."))
+
+
+def stem(name: str) -> str:
+    """A file's name without its ending, as another file may be called: no path, no odd characters, not endless."""
+    last = re.split(r"[/\\]", name)[-1]
+    base = re.sub(r"[^\w\-.() ]+", "_", last.rpartition(".")[0] or last).strip(" .")
+    return base[:80] or "photo"

@@ -47,8 +47,8 @@ def run(sources: list[Path], output: Path, work: Work, *, title: str) -> None:
     Raises:
         RequestError: the folder can't be made.
     """
-    from gandemo.data.archives import stem
     from gandemo.data.images import open_photo
+    from gandemo.places import stem
 
     try:
         output.mkdir(parents=True, exist_ok=True)

@@ -60,9 +60,9 @@ def here(data: str) -> str:
     from gandemo.ship.hub.client import token_of
     from gandemo.ship.hub.ids import looks_like_one
 
-    if not looks_like_one(data):
+    if not looks_like_one(data, "dataset"):
         return data  # whoever reads it says what would do
-    source = hub.HubId.parse(data)
+    source = hub.HubId.parse(data, "dataset")
     try:
         with transfer_bar("fetching") as progress:
             found = hub.pull_pictures(source, hub.Hub(token_of()), progress=progress)

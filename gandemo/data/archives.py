@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import lzma
 import os
-import re
 import stat
 import struct
 import tarfile
@@ -116,13 +115,6 @@ def shown(name: str) -> str:
     """A name from an archive as a message may repeat it: no control characters, and not endless."""
     text = "".join(letter if letter.isprintable() else "�" for letter in name)
     return text if len(text) <= 120 else f"{text[:80]}…{text[-39:]}"
-
-
-def stem(name: str) -> str:
-    """A file's name without its ending, as another file may be called: no path, no odd characters, not endless."""
-    last = re.split(r"[/\\]", name)[-1]
-    base = re.sub(r"[^\w\-.() ]+", "_", last.rpartition(".")[0] or last).strip(" .")
-    return base[:80] or "photo"
 
 
 def _of_folder(folder: Path) -> Members:

@@ -57,7 +57,7 @@ def look(text: object) -> Pictures | dict[str, Any]:
     """
     from gandemo.ship.hub import HubId
 
-    source = HubId.parse(str(text or "")[:300])
+    source = HubId.parse(str(text or "")[:300], "dataset")
     with _lock:
         fetch = _fetches.get(source)
         if fetch is None:

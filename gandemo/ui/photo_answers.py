@@ -21,9 +21,10 @@ from gandemo.data import archives
 from gandemo.data import images as im
 from gandemo.errors import GanDemoError, RequestError
 from gandemo.pipeline import Hint, Pipeline, is_grey, restore
+from gandemo.places import stem
 from gandemo.ui import catalog, models
 from gandemo.ui.long_work import Tell, unheard
-from gandemo.ui.photo_files import PhotoFiles, stem
+from gandemo.ui.photo_files import PhotoFiles
 from gandemo.ui.photo_wishes import MOST_PHOTOS, ColourWish, EnhanceWish, Source
 
 PREVIEW = 1280  # pixels of the longer side, for what must answer at once

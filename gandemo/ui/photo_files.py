@@ -5,7 +5,6 @@ Both lie in Gradio's folder for uploads and are on its list of what is deleted i
 
 from __future__ import annotations
 
-import re
 import secrets
 from pathlib import Path
 
@@ -67,10 +66,3 @@ def sent(path: object, gone: str) -> Path:
     if not found.is_file() or not found.is_relative_to(Path(get_upload_folder()).resolve()):
         raise RequestError(gone)
     return found
-
-
-def stem(name: str) -> str:
-    """A file's name without its ending, as it may be used for another: no path, no odd characters, not endless."""
-    last = re.split(r"[/\\]", name)[-1]
-    base = re.sub(r"[^\w\-.() ]+", "_", last.rpartition(".")[0] or last).strip(" .")
-    return base[:80] or "photo"

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from gandemo.errors import RequestError
+from gandemo.places import stem
 from gandemo.ui import photo_examples
-from gandemo.ui.photo_files import PhotoFiles, stem
+from gandemo.ui.photo_files import PhotoFiles
 
 MOST_PHOTOS = 50  # at once
 MOST_HINTS = 100  # as many as a pipeline takes

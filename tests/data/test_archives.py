@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from gandemo.data import archives
-from gandemo.data.archives import members, shown, stem
+from gandemo.data.archives import members, shown
 from gandemo.errors import DataError
+from gandemo.places import stem
 
 GIGABYTE = 10**9
 

@@ -6,6 +6,8 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,31 @@ def test_other_weights_make_an_export_stale(exported: checkpoint.Checkpoint, tmp
     tiny.save(tmp_path / "other", tiny.DIGITS, seed=7)
     shutil.copy(tmp_path / "other" / "generator.safetensors", copy / "generator.safetensors")
     assert records.of(copy) == {}
+
+
+def test_exports_that_end_at_the_same_time_are_all_recorded(exported: checkpoint.Checkpoint, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(exported.path, copy)
+    made = records.of(copy)
+    about_to_be_listed = copy / "exports" / "tiny-fp32.tflite"
+    about_to_be_listed.write_bytes(b"TFL3")
+    for _ in range(20):
+        (copy / "exports" / "exports.json").unlink()
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda one: records.add(copy, one), made.values()))
+        assert records.of(copy) == made
+    assert about_to_be_listed.exists()
+
+
+def test_a_file_that_is_replaced_under_another_name_goes(exported: checkpoint.Checkpoint, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(exported.path, copy)
+    old = records.of(copy)["int8"]
+    new = replace(old, file="other-int8.tflite")
+    shutil.copy(copy / "exports" / old.file, copy / "exports" / new.file)
+    records.add(copy, new)
+    assert records.of(copy)["int8"] == new
+    assert not (copy / "exports" / old.file).exists()
 
 
 @pytest.mark.parametrize(

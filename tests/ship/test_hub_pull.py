@@ -389,6 +389,14 @@ def test_names_that_are(text: str, repo: str, revision: str) -> None:
     assert checkpoint.NAME.match(found.folder)
 
 
+def test_the_address_of_something_else_is_refused() -> None:
+    with pytest.raises(RequestError, match="is a Space; give a model repository"):
+        HubId.parse("https://huggingface.co/spaces/ada/demo")
+    with pytest.raises(RequestError, match="is a model repository; give a data set"):
+        HubId.parse("https://huggingface.co/ada/tiny", "dataset")
+    assert HubId.parse("https://huggingface.co/datasets/ada/faces/tree/main", "dataset") == HubId("ada/faces", "main")
+
+
 # --- where it comes to lie --------------------------------------------------------------------------------------------
 
 

@@ -18,9 +18,10 @@ from gandemo import places
 from gandemo.data import images as im
 from gandemo.errors import GanDemoError, RequestError
 from gandemo.pipeline import painting
+from gandemo.places import stem
 from gandemo.ui import long_work, photo_examples
 from gandemo.ui import photo_answers as answers
-from gandemo.ui.photo_files import MAX_FILE_BYTES, PhotoFiles, stem
+from gandemo.ui.photo_files import MAX_FILE_BYTES, PhotoFiles
 from gandemo.ui.photo_wishes import ColourWish, EnhanceWish, Source, sources
 from tests import tiny, tiny_photos
 

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,7 @@ from gandemo.ship.export.formats import FORMATS
 FOLDER = "exports"
 INDEX = "exports.json"
 MAX_JSON_BYTES = 2**20
+_adding = threading.Lock()
 _FILE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,150}\.(tflite|onnx)$")
 
 
@@ -77,14 +79,15 @@ def add(checkpoint: Path, one: Export) -> None:
         ExportError: the folder can't be written.
     """
     folder = checkpoint / FOLDER
-    kept = {**of(checkpoint), one.format: one}
-    text = json.dumps([asdict(kept[name]) for name in FORMATS if name in kept], indent=2) + "\n"
-    with writing(folder / INDEX) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    wanted = {known.file for known in kept.values()}
-    for path in folder.iterdir():
-        if _FILE.match(path.name) and path.name not in wanted:
-            path.unlink(missing_ok=True)
+    with _adding:
+        listed = [found for values in _read(folder / INDEX) if (found := _parse(values)) is not None]
+        kept = {**of(checkpoint), one.format: one}
+        text = json.dumps([asdict(kept[name]) for name in FORMATS if name in kept], indent=2) + "\n"
+        with writing(folder / INDEX) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    # no others: one may belong to an export that is about to be listed
+    for stale in {found.file for found in listed} - {found.file for found in kept.values()}:
+        (folder / stale).unlink(missing_ok=True)
 
 
 @contextmanager

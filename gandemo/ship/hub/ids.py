@@ -11,7 +11,9 @@ from gandemo.errors import RequestError
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
 _REPO = re.compile(rf"({_PART})/({_PART})")
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,99}")
-_ADDRESS = re.compile(r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?:spaces/|datasets/)?")
+_ADDRESS = re.compile(r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(spaces/|datasets/)?")
+_KINDS = {None: "model", "spaces/": "space", "datasets/": "dataset"}  # by what stands in an address before the name
+_CALLED = {"model": "a model repository", "space": "a Space", "dataset": "a data set"}
 _MEANT = "give USER/REPO, such as ada/my-digits, or USER/REPO@REVISION"
 
 
@@ -28,15 +30,21 @@ class HubId:
     revision: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> HubId:
+    def parse(cls, text: str, kind: str = "model") -> HubId:
         """Reads `USER/REPO`, `USER/REPO@REVISION`, or the address of the repository's page.
 
+        Args:
+            text: from a person.
+            kind: what is wanted: "model", "space" or "dataset".
+
         Raises:
-            RequestError: it is neither; the message says what would be right.
+            RequestError: it is none of these, or the address of something else; the message says what would be right.
         """
         given = text.strip()
         name = given
         if address := _ADDRESS.match(given):
+            if (found := _KINDS[address[1]]) != kind:
+                raise RequestError(f"{given[:120]!r} is {_CALLED[found]}; give {_CALLED[kind]}")
             name = given[address.end() :].rstrip("/").replace("/tree/", "@", 1)
         repo, at, revision = name.partition("@")
         fits = _REPO.fullmatch(repo) and len(repo) <= 96 and "--" not in repo and ".." not in repo
@@ -56,10 +64,10 @@ class HubId:
         return f"{self.repo}@{self.revision}" if self.revision else self.repo
 
 
-def looks_like_one(text: str) -> bool:
-    """Whether a text could name a repository: for a search that has tried every checkpoint on this machine."""
+def looks_like_one(text: str, kind: str = "model") -> bool:
+    """Whether a text could name a repository: for a search that has tried everything on this machine."""
     try:
-        HubId.parse(text)
+        HubId.parse(text, kind)
     except RequestError:
         return False
     return True

@@ -105,14 +105,14 @@ def push(
         )
 
 
-def target_of(repo: str, hub: Hub) -> str:
+def target_of(repo: str, hub: Hub, kind: str = "model") -> str:
     """The repository `USER/REPO` that a push goes to.
 
     Raises:
         HubError: nobody's token asks.
-        RequestError: the name is none that the Hub allows, or names a revision.
+        RequestError: the name is none that the Hub allows, names a revision, or is something else's address.
     """
-    target = HubId.parse(repo)
+    target = HubId.parse(repo, kind)
     if target.revision:
         raise RequestError(f"a push goes to the main branch; leave out @{target.revision}")
     if hub.token is None:

@@ -54,7 +54,7 @@ def push_space(
         CheckpointError: the weights are damaged.
         RequestError: the name is none that the Hub allows, or the app's folder is not whole.
     """
-    target = target_of(repo, hub)
+    target = target_of(repo, hub, "space")
     missing = [name for name in ("app.py", "requirements.txt", "README.md") if not (root / name).is_file()]
     if missing:
         raise RequestError(f"{root} has no {missing[0]}: a Space is pushed from the project's own folder")

@@ -48,7 +48,7 @@ async function offer() {
   select.replaceChildren(
     ...(found.runs.length ? [make("optgroup", { label: "Trainings" }, found.runs.map((one) => make("option", { value: one.name, disabled: one.trains }, one.title)))] : []),
     ...(found.checkpoints.length ? [make("optgroup", { label: "Checkpoints" }, found.checkpoints.map((one) => make("option", { value: one.name }, one.title)))] : []));
-  if ([...select.options].some((one) => one.value === kept && !one.disabled)) select.value = kept;
+  if ([...select.options].some((one) => one.value === kept && (game || !one.disabled))) select.value = kept;
   else {
     const simple = [...select.options].find((one) => one.value === "vanilla") || [...select.options].find((one) => !one.disabled);
     if (simple) select.value = simple.value;
@@ -216,5 +216,5 @@ window.gandemo.whenSeen(element, () => {
 follow((_, changed) => {
   if (!changed.list) return;
   if (wanted) openWanted();
-  else if (asked && !game && document.activeElement !== select) offer();
+  else if (asked && document.activeElement !== select) offer();
 });
