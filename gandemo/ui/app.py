@@ -9,10 +9,12 @@ import threading
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from gandemo.errors import RequestError
 from gandemo.ui import access, colorize, digits, enhance, photos, ship, train
 from gandemo.ui.parts import PAGE, part, read
+from gandemo.ui.room import Room
 from gandemo.ui.theme import theme
 
 # A tab's name, what builds it, and what loads its models ahead of the first visitor.
@@ -74,6 +76,7 @@ def launch(
             favicon_path=PAGE / "icon.svg",
             footer_links=["api", "settings"],
             run_history=False,
+            app_kwargs={"middleware": [Middleware(Room)]},
             max_file_size=None if access.is_local() else photos.MAX_FILE_BYTES,  # an archive to train on may be large
             show_error=True,
             ssr_mode=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import html
 import inspect
@@ -27,6 +28,8 @@ R = TypeVar("R")
 KEPT = 8
 # Events that run a model share this queue, so that many visitors wait in turn instead of slowing each other down.
 QUEUE = "model"
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _log = logging.getLogger("gandemo")
 _loaded: OrderedDict[tuple[Path, int], Pipeline] = OrderedDict()
@@ -75,15 +78,23 @@ def calm(callback: Callable[P, R]) -> Callable[P, R]:
 def _told(name: str) -> Iterator[None]:
     try:
         yield
-    except GanDemoError as error:
-        message = error.sentence
-        title = "That did not work"
     except gr.Error:
         raise
-    except Exception:
-        _log.exception("%s failed", name)
-        message = "Something went wrong here, and the server's log says what. Please try again."
-        title = "Unexpected"
-    else:
-        return
-    raise gr.Error(html.escape(message, quote=False), title=title, print_exception=False)
+    except Exception as error:
+        told = html.escape(sentence_for(error, name), quote=False)
+        raise gr.Error(told, title="That did not work", print_exception=False) from None
+
+
+def sentence_for(error: Exception, name: str) -> str:
+    """What people are told of an error; one that was not foreseen is logged in full.
+
+    Args:
+        error: being handled.
+        name: of what failed.
+    """
+    if isinstance(error, GanDemoError):
+        return error.sentence
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return "The disk of this server is full. Free some space on it, and try again."
+    _log.error("%s failed", name, exc_info=error)
+    return "Something went wrong here, and the server's log says what. Please try again."

@@ -11,6 +11,7 @@ from pathlib import Path
 from gradio.utils import get_upload_folder
 
 from gandemo.errors import RequestError
+from gandemo.ui import room
 
 MAX_FILE_BYTES = 100 * 10**6  # a photo of 12 megapixels in any format, or a zip of some dozens
 GONE = "that photo is no longer here; send it again"
@@ -35,7 +36,12 @@ class PhotoFiles:
         return found
 
     def place(self, name: str) -> Path:
-        """Where a file to give back is to be written: in a folder of its own."""
+        """Where a file to give back is to be written: in a folder of its own.
+
+        Raises:
+            DataError: a public server has no room for it.
+        """
+        room.check()
         folder = Path(get_upload_folder()).resolve() / secrets.token_hex(16)
         folder.mkdir(parents=True)
         path = folder / name
@@ -43,7 +49,11 @@ class PhotoFiles:
         return path
 
     def keep(self, name: str, content: bytes) -> str:
-        """Writes a file to give back; its path."""
+        """Writes a file to give back; its path.
+
+        Raises:
+            DataError: as for `place`.
+        """
         path = self.place(name)
         path.write_bytes(content)
         return str(path)

@@ -6,19 +6,18 @@ runs is read from their folders (`train_live`), all that it does to them is chec
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 import gradio as gr
 
-from gandemo.errors import GanDemoError, RequestError
+from gandemo.errors import RequestError
+from gandemo.ui.models import sentence_for
 from gandemo.ui.parts import part
 
 SCRIPTS = ("train-store.js", "train-words.js", "train-chart.js", "train-sheets.js", "train-actions.js")
 
-_log = logging.getLogger("gandemo")
 Answer = Callable[[Any], dict[str, Any]]
 
 
@@ -84,11 +83,8 @@ def _answer(name: str, find: Callable[[], Answer]) -> Answer:
             if not isinstance(asked, Mapping):
                 raise RequestError("the page asked for something strange; reload it and try again")
             return find()(asked)
-        except GanDemoError as error:
-            return {"error": error.sentence}
-        except Exception:
-            _log.exception("%s failed", name)
-            return {"error": "Something went wrong here, and the server's log says what. Please try again."}
+        except Exception as error:
+            return {"error": sentence_for(error, name)}
 
     call.__name__ = call.__qualname__ = name
     return call

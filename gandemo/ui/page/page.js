@@ -112,6 +112,12 @@ window.gandemo = (() => {
     slider.closest("label").querySelector(".gd-value").textContent = words;
   }
 
+  // Why a file did not arrive: what the server said, as a sentence.
+  function notSent(name, error) {
+    const said = String(error?.message || "").replace(/^HTTP \d+: */, "") || "Try again";
+    return `${name} could not be sent. ${said}${/[.!?]$/.test(said) ? "" : "."}`;
+  }
+
   // A word from one part of the page to another, with what belongs to it.
   function tell(id, what, detail = null) {
     document.getElementById(id)?.dispatchEvent(new CustomEvent(what, { detail }));
@@ -148,5 +154,5 @@ window.gandemo = (() => {
     link.remove();
   }
 
-  return { make, picture, crispWidth, percent, shade, verdict, figures, whenSeen, busy, sliderSays, tell, hear, openTab, address, save, still };
+  return { make, picture, crispWidth, percent, shade, verdict, figures, whenSeen, busy, sliderSays, notSent, tell, hear, openTab, address, save, still };
 })();

@@ -6,7 +6,7 @@
 //   shown(data)    called when a photo is there
 //   fresh()        called before a new photo comes
 window.gandemo.photoBench = ({ element, props, send, upload, watch, request, strength, shown, fresh, dab, mark, ready }) => {
-  const { make, picture, busy, hear, address, save, photoView, still } = window.gandemo;
+  const { make, picture, busy, hear, address, save, photoView, notSent, still } = window.gandemo;
   const byTouch = matchMedia("(pointer: coarse)").matches;
   const main = element.querySelector(".gd-bench-main");
   let photo = null; // what the server is asked about: { path, name } or { example }
@@ -140,8 +140,8 @@ window.gandemo.photoBench = ({ element, props, send, upload, watch, request, str
       try {
         const { path } = await upload(file);
         sent.push({ path, name: file.name });
-      } catch {
-        say(`${file.name} could not be uploaded; try again.`);
+      } catch (error) {
+        say(notSent(file.name, error));
       }
       if (turn !== uploading) return null; // another photo was chosen meanwhile
     }

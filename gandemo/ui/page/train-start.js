@@ -1,5 +1,5 @@
 // The form of a new training. What it offers comes from the server, made from the recipes and from the Recipe model.
-const { make, still } = window.gandemo;
+const { make, notSent, still } = window.gandemo;
 const { ask, watch: follow, choose, say, ticket, state } = window.gandemo.train;
 const { span, bytes, figure, count } = window.gandemo.words;
 const find = (selector) => element.querySelector(selector);
@@ -239,7 +239,7 @@ own.file.addEventListener("change", async () => {
   try {
     sent = await upload(file);
   } catch (error) {
-    own.says.textContent = `${file.name} could not be sent. It may be too large.`;
+    own.says.textContent = notSent(file.name, error);
     return;
   }
   await examine(() => ({ sent: sent.path, name: file.name }));
