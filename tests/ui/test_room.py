@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,9 @@ def post(path: str) -> tuple[list[dict[str, Any]], bool]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(Room(app)({"type": "http", "method": "POST", "path": path, "headers": []}, receive, send))
+    request = {"type": "http", "method": "POST", "path": path, "headers": []}
+    with ThreadPoolExecutor(1) as thread:  # the browser of other tests has a loop in this one
+        thread.submit(lambda: asyncio.run(Room(app)(request, receive, send))).result()
     assert asked or not parts  # who is refused has been heard to the end
     return sent, bool(asked)
 
