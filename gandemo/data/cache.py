@@ -7,16 +7,19 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gandemo import places
 from gandemo.data.archives import files_of
 from gandemo.data.splits import csv_beside
 from gandemo.data.whole import new_folder
 from gandemo.errors import DataError
 
 KEEP = 6  # of a kind; the longest unused ones go
+ABANDONED = 3600.0  # seconds since the last write into an entry that was never finished
 
 
 def entry(
@@ -50,8 +53,24 @@ def damaged(folder: Path, reason: object) -> DataError:
     return DataError(f"the decoded pictures in {folder} are damaged ({reason}); delete that folder")
 
 
+def trim(most: int) -> None:
+    """Drops the longest unused entries until the others take no more than that many bytes.
+
+    Whoever reads one at the moment goes on with it, on systems where a file that is open can be deleted.
+    """
+    used: dict[Path, float] = {}
+    for folder in _home().glob("[!.]*"):
+        with contextlib.suppress(OSError):  # another process may have dropped it
+            used[folder] = folder.stat().st_mtime
+    left = 0
+    for folder in sorted(used, key=lambda folder: -used[folder]):
+        left += places.size(folder)
+        if left > most:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _home() -> Path:
-    return Path(os.environ.get("GANDEMO_HOME", ".")).absolute() / "data" / "cache"
+    return places.home().absolute() / "data" / "cache"
 
 
 def stamp(source: Path, version: str = "") -> str:
@@ -75,6 +94,16 @@ def _make(folder: Path, kind: str, build: Callable[[Path], dict[str, Any]]) -> N
                 f"can't write the decoded pictures to {folder.parent} ({error.strerror}); free some space, or set "
                 "GANDEMO_HOME to a folder that has it"
             ) from None
+    _forget_unfinished(folder.parent)
     others = sorted(folder.parent.glob(f"{kind}-*"), key=lambda path: -path.stat().st_mtime)
     for old in [path for path in others if path != folder][KEEP - 1 :]:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _forget_unfinished(home: Path) -> None:
+    """What processes have left behind that were killed while they decoded."""
+    for folder in home.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            written = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+            if time.time() - written > ABANDONED:
+                shutil.rmtree(folder, ignore_errors=True)

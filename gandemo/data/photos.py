@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gandemo import places
 from gandemo.data import cache
 from gandemo.data.archives import MAX_FILES, read_file, shown
 from gandemo.data.images import MAX_BYTES, SUFFIXES, Pixels, open_photo
@@ -26,6 +27,9 @@ STORED_SIDE = 512  # larger photos are kept with this as their shorter side
 SMALLEST_SIDE = 32
 LONGEST = 4  # of a panorama's sides, the longer one over the shorter; the middle is kept
 MAX_STORED = 64 * 2**30
+# Photos grow ten- or twentyfold when they are decoded. What grows by more than the factor, and is not small, is made to
+# fill a disk.
+MAX_GROWTH, HARMLESS = 100, 2**28
 _VERSION = 2  # 2: folders called train, val and test are heard
 
 
@@ -153,8 +157,9 @@ def _decode_into(source: Path, file: io.BufferedWriter) -> dict[str, Any]:
     found = parts(source)
     common = _csv_of_all(source, found)
     listed = dict(common)  # it may tell the archive as well: train.zip/a.png
-    start = 0
+    start, size = 0, 0
     for prefix, part in found:
+        size += places.size(part) if part.is_dir() else part.stat().st_size
         beside = None if part.is_dir() else csv_beside(part)
         told = common | (read_csv(read_file(beside), beside.name) if beside is not None else {})
         for inside, read in files_in(prefix, part):
@@ -172,6 +177,8 @@ def _decode_into(source: Path, file: io.BufferedWriter) -> dict[str, Any]:
                     raise
                 skipped[name] = str(error)
                 continue
+            if start + pixels.size > max(HARMLESS, MAX_GROWTH * size):
+                raise DataError(f"{source.name} holds far more pixels than files of its size do; send real photos")
             if len(photos) >= MAX_FILES or start + pixels.size > MAX_STORED:
                 raise DataError(f"{source} holds too much: up to {MAX_FILES:,} photos are taken; split it")
             file.write(pixels.tobytes())

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gandemo import places
 from gandemo.errors import GanDemoError, TrainingError
 from gandemo.recipe import Recipe
-from gandemo.training import runs, storage
+from gandemo.training import runs
 
 SECONDS = 2.0  # of steps that are measured, at least
 SHARE = 10  # an evaluation is measured on so much less pictures
@@ -128,7 +129,7 @@ def measure(recipe: Recipe, clock: Callable[[], float] = time.perf_counter) -> E
         saved = checkpoint.save(folder / "checkpoint", recipe, shipped, trainer.discriminator)
         state.save_state(folder / "state", 1, trainer.networks, trainer.optimizers, {"noise": trainer.rng}, {})
         save = now() - start
-        sizes = storage.size(saved.path), storage.size(folder / "state")
+        sizes = places.size(saved.path), places.size(folder / "state")
     return Estimate(
         step=step,
         sheet=sheet,
@@ -255,7 +256,10 @@ class Estimator:
                     self._worker = None
                     return
                 key, recipe = next(reversed(self._wishes.items()))
-            answer = self._measure(recipe)
+            try:
+                answer = self._measure(recipe)
+            except OSError as error:
+                answer = Answer("failed", why=f"a few steps could not be measured: {error.strerror}")
             with self._lock:
                 self._child = None
                 if self._wishes.pop(key, None) is None:

@@ -55,6 +55,7 @@ class Manager:
         niceness: int = 10,
         grace: float = 120.0,
         command: Sequence[str] = (sys.executable, "-m", "gandemo"),
+        disk: int | None = None,
     ) -> None:
         """Starts to look after the queue.
 
@@ -64,7 +65,9 @@ class Manager:
             niceness: how far the priority of a run is lowered.
             grace: seconds from the wish to stop to SIGTERM, and again as many to SIGKILL; an evaluation may take long.
             command: what runs gandemo.
+            disk: bytes that all runs may take where nobody has set a bound; None: as many as there are.
         """
+        self.disk = disk
         self.at_once, self.grace, self.niceness, self.command = at_once, grace, niceness, list(command)
         self.threads = threads or max(1, runs.cores() - 1)
         self._children: dict[str, _Child] = {}
@@ -243,7 +246,7 @@ class Manager:
             free = shutil.disk_usage(home).free
             if free < MIN_FREE:
                 raise TrainingError(f"only {free / 1e6:,.0f} MB are free on the disk of {home}; free some space first")
-        limit = storage.disk_limit()
+        limit = storage.disk_limit(self.disk)
         if limit is not None and (taken := storage.tidy(limit)) > limit:
             raise TrainingError(
                 f"the runs take {taken / 1e9:.2f} GB of the {limit / 1e9:.2f} GB allowed; delete one or raise the bound"
@@ -328,8 +331,8 @@ class Manager:
             threads = runs.threads_of(folder) or threads  # other threads, other bits
         else:
             verb = ["train", str(folder / "recipe.json"), "--run-dir", str(folder)]
-            if agreed.init is not None:
-                verb += ["--init", agreed.init]
+            if (init := runs.init_path(folder)) is not None:
+                verb += ["--init", str(init)]
         options = ["--threads", str(threads), "--leash", str(self.niceness)]
         if agreed.max_seconds is not None:
             options += ["--max-seconds", str(agreed.max_seconds)]
@@ -356,7 +359,7 @@ class Manager:
         if now < self._next_look_at_the_disk or not self._children:
             return
         self._next_look_at_the_disk = now + 15.0
-        limit = storage.disk_limit()
+        limit = storage.disk_limit(self.disk)
         if limit is None or (taken := storage.tidy(limit)) <= limit:
             return
         for child in self._children.values():

@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from gandemo.errors import TrainingError
@@ -36,11 +36,13 @@ class Claim:
         pid: its number; 0: not told yet.
         began: when it started, by `start_of`.
         told: how long `events.jsonl` was then; what lies beyond is this process's own word.
+        file: the very file that the claim was written into, by `_identity`; a copied folder has another.
     """
 
     pid: int
     began: str
     told: int
+    file: str = field(default="", compare=False)
 
     @property
     def alive(self) -> bool:
@@ -103,7 +105,8 @@ def hold(folder: Path) -> Hold:
     free = _lock_patiently(handle)
     earlier = _parse(_content(handle))
     # a living process that does not hold the lock yet is a child that has just been started
-    if free is False or (earlier is not None and earlier.alive and earlier.pid != os.getpid()):
+    lives = earlier is not None and earlier.alive and earlier.file in ("", _identity(handle))
+    if free is False or (lives and earlier is not None and earlier.pid != os.getpid()):
         os.close(handle)
         raise TrainingError(f"{folder.name} is training already{_by(earlier)}; stop it first, or let it train")
     if not _is_still(folder / CLAIM, handle):
@@ -117,10 +120,10 @@ def hold(folder: Path) -> Hold:
 
 def write_claim(folder: Path, pid: int, *, told: int | None = None, handle: int | None = None) -> None:
     """Writes who trains here; the parent of a child that has yet to claim its run speaks for it."""
-    claim = Claim(pid, start_of(pid), _size(folder / "events.jsonl") if told is None else told)
-    text = json.dumps(asdict(claim)).encode()
     mine = os.open(folder / CLAIM, os.O_RDWR | os.O_CREAT, 0o644) if handle is None else handle
     try:
+        told = _size(folder / "events.jsonl") if told is None else told
+        text = json.dumps(asdict(Claim(pid, start_of(pid), told, _identity(mine)))).encode()
         # in place: another file under this name would not be the locked one
         os.lseek(mine, 0, os.SEEK_SET)
         os.write(mine, text)
@@ -139,11 +142,12 @@ def holder(folder: Path) -> Claim | None:
     try:
         free = _lock(handle, shared=True)
         claim = _parse(_content(handle))
+        here = _identity(handle)
     finally:
         os.close(handle)
     if free is False:
         return claim or Claim(0, "", 0)
-    return claim if claim is not None and claim.alive else None
+    return claim if claim is not None and claim.alive and claim.file in ("", here) else None
 
 
 def request_stop(folder: Path, reason: str = "") -> None:
@@ -324,9 +328,15 @@ def _content(handle: int) -> bytes:
 def _parse(text: bytes) -> Claim | None:
     try:
         values = json.loads(text)
-        return Claim(int(values["pid"]), str(values["began"]), int(values["told"]))
+        return Claim(int(values["pid"]), str(values["began"]), int(values["told"]), str(values.get("file", "")))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _identity(handle: int) -> str:
+    """Tells an open file from a copy of it."""
+    found = os.fstat(handle)
+    return f"{found.st_dev}:{found.st_ino}"
 
 
 def _by(claim: Claim | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,7 +27,8 @@ State = Literal["queued", "starting", "running", "stopping", "stopped", "interru
 ACTIVE: tuple[State, ...] = ("starting", "running", "stopping")
 
 QUEUE = "queue.json"
-_BEFORE_THE_START = {"recipe.json", terms.FILE, "log.txt", process.CLAIM, process.STOP}
+START = "start"  # the weights to begin with, where a run that goes on could replace or discard them meanwhile
+_BEFORE_THE_START = {"recipe.json", terms.FILE, "log.txt", process.CLAIM, process.STOP, START}
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def lay_out(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if init is not None and init.resolve().is_relative_to(runs_home().resolve()):
+            _keep_start(init, folder / START)
         terms.write(folder, terms.Terms(None if init is None else str(init.resolve()), owner, max_seconds))
         # the recipe comes last and in one piece: with it, the folder is a run
         temporary = folder / ".recipe.json"
@@ -105,6 +109,41 @@ def lay_out(
         ) from None
 
 
+def _keep_start(source: Path, kept: Path) -> None:
+    """Links a checkpoint's files, which are replaced and never rewritten, so that it stays as it is now.
+
+    Raises:
+        TrainingError: the checkpoint is gone.
+        OSError: the folder can't be written.
+    """
+    for _ in range(20):
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir()
+        with suppress(FileNotFoundError):
+            before = source.stat()
+            for file in source.iterdir():
+                if file.is_file():
+                    _link(file, kept / file.name)
+            if os.path.samestat(before, source.stat()):
+                return
+        time.sleep(0.05)  # a better one takes its place just now
+    raise TrainingError(f"the checkpoint {source.name} is gone; choose another")
+
+
+def _link(file: Path, link: Path) -> None:
+    try:
+        os.link(file, link)
+    except FileNotFoundError:
+        raise
+    except OSError:  # a file system without links
+        shutil.copyfile(file, link)
+
+
+def forget_start(folder: Path) -> None:
+    """Gives up the weights that a run has begun with; its own are saved."""
+    shutil.rmtree(folder / START, ignore_errors=True)
+
+
 def has_begun(folder: Path) -> bool:
     """Whether a folder holds more than a run that waits for its start."""
     if not folder.is_dir():
@@ -114,7 +153,12 @@ def has_begun(folder: Path) -> bool:
 
 
 def init_path(folder: Path) -> Path | None:
-    """The checkpoint folder that a run was meant to start from, whether it is still there or not."""
+    """The checkpoint folder that a run was meant to start from, whether it is still there or not.
+
+    Until the run has saved weights of its own, that is `START` where it lies in the folder.
+    """
+    if (folder / START).is_dir():
+        return folder / START
     source = terms.read(folder).init
     return None if source is None else Path(source)
 

@@ -324,12 +324,12 @@ class Sessions:
         Raises:
             GanDemoError: as `open_session`; or all places are taken.
         """
-        self._make_room()
-        with self.playing:
+        with self.playing:  # the place is looked for in here, too: many may ask for the last one at once
+            self._make_room()
             session = open_session(source, fresh=fresh)
-        name = secrets.token_hex(16)
-        with self._lock:
-            self._open[name] = session, time.monotonic()
+            name = secrets.token_hex(16)
+            with self._lock:
+                self._open[name] = session, time.monotonic()
         return name
 
     def find(self, name: object) -> Session:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import shutil
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from gandemo import places
 from gandemo.errors import TrainingError
 from gandemo.training import process, state
 from gandemo.training.runs import (
@@ -56,7 +55,7 @@ def ask_to_delete(folder: Path) -> Deletion:
     if found.state in ACTIVE:
         raise TrainingError(f"{found.id} is {found.state}; stop it before you delete it")
     count = len(state.state_folders(folder / "checkpoints")) + (folder / "checkpoints" / "best").is_dir()
-    taken = size(folder) / 1e6
+    taken = places.size(folder) / 1e6
     question = (
         f"Delete {found.id} ({found.state} at step {found.step:,}) with {count or 'no'} "
         f"checkpoint{'' if count == 1 else 's'}, {f'{taken:,.1f}' if taken >= 0.1 else 'less than 0.1'} MB? This can't "
@@ -91,23 +90,17 @@ def delete(folder: Path, token: str) -> None:
     shutil.rmtree(gone, ignore_errors=True)
 
 
-def size(folder: Path) -> int:
-    """Bytes in a folder and below it; files that vanish meanwhile count nothing."""
-    total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += os.lstat(os.path.join(root, name)).st_size
-    return total
+def disk_limit(otherwise: int | None = None) -> int | None:
+    """How many bytes all runs together may take, as somebody has set; None: as many as there are.
 
-
-def disk_limit() -> int | None:
-    """How many bytes all runs together may take, as somebody has set; None: as many as there are."""
+    Args:
+        otherwise: what holds where nobody has set a bound, or where it can't be read.
+    """
     try:
         value = json.loads((runs_home() / SETTINGS).read_text(encoding="utf-8"))["disk_limit"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return value if isinstance(value, int) and value > 0 else None
+        return otherwise
+    return value if isinstance(value, int) and value > 0 else otherwise
 
 
 def set_disk_limit(limit: int | None) -> None:
@@ -137,7 +130,7 @@ def tidy(limit: int | None = None) -> int:
     limit = disk_limit() if limit is None else limit
     for remains in runs_home().glob(".deleted-*"):
         shutil.rmtree(remains, ignore_errors=True)
-    total = size(runs_home())
+    total = places.size(runs_home())
     if limit is None or total <= limit:
         return total
     for found in reversed(list(list_runs())):
@@ -152,7 +145,7 @@ def tidy(limit: int | None = None) -> int:
             if found.state == "done":
                 spare = [*state.state_folders(found.path / "state"), *spare]
             for path in spare:
-                total -= size(path)
+                total -= places.size(path)
                 state.discard(path)
                 if total <= limit:
                     return total

@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from gandemo import places
 from gandemo.errors import DataError, RequestError
 
 _SECRET = re.compile(r"^[0-9a-f]{32,128}$")
@@ -106,15 +107,18 @@ def may_change(owner: str, secret: object) -> bool:
     return bool(owner) and isinstance(secret, str) and bool(_SECRET.match(secret)) and owner == digest(secret)
 
 
+def disk_limit() -> int | None:
+    """Bytes that all runs may take where nobody has set a bound; None: as many as there are."""
+    return BOUNDS.disk if is_public() else None
+
+
 def check_room(folder: Path) -> None:
     """Refuses more pictures of visitors where those in a folder fill their share of the disk already.
 
     Raises:
         DataError: they do.
     """
-    from gandemo.training import storage
-
-    if storage.size(folder) > BOUNDS.disk:
+    if places.size(folder) > BOUNDS.disk:
         raise DataError("the server has no room for more pictures; run gandemo on your own machine")
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gandemo.data import datasets, own
+from gandemo.data import cache, datasets, own
 from gandemo.errors import DataError, RequestError
 from gandemo.recipe import Recipe
 from gandemo.training import preview
@@ -88,6 +88,8 @@ def check(asked: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
             raise RequestError("name a folder, a zip or a tar of pictures on this machine")
         title = Path(name).name
     with _checking:
+        if access.is_public():
+            cache.trim(access.BOUNDS.disk)
         data = dataset(name, recipe)
         report = own.check(data, recipe)
         sheet = preview.preview(recipe, data)

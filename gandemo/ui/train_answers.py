@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from gandemo import checkpoint
+from gandemo import checkpoint, places
 from gandemo.errors import RequestError, TrainingError, sentence_of
 from gandemo.recipe import Recipe
 from gandemo.training import estimate, forks, runs, storage, terms
 from gandemo.training.manager import Manager, child_environment
 from gandemo.ui import access, catalog, own_pictures, publications, train_form
-from gandemo.ui.train_wishes import Wish, named, source_recipe
+from gandemo.ui.train_wishes import Wish, named, source_recipe, within_bounds
 
 TICKETS = 256
 FRESH = "*"  # begin anew, where a recipe names a checkpoint; no checkpoint is called so
@@ -37,10 +37,8 @@ def manager() -> Manager:
     global _manager
     with _lock:
         if _manager is None:
-            _manager = Manager()
+            _manager = Manager(disk=access.disk_limit())
             atexit.register(_manager.close)
-            if access.is_public() and storage.disk_limit() is None:
-                storage.set_disk_limit(access.BOUNDS.disk)
         return _manager
 
 
@@ -278,7 +276,7 @@ def _delete(run: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def _fork_run(run: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """A fork as the form or the doctor wants it; `refused` takes the recipe of a run that could not be resumed."""
     if values.get("refused"):
-        return _once(values, lambda owner: manager().fork_refused(run, owner=owner, max_seconds=_most_seconds()))
+        return _once(values, lambda owner: _begin_refused(run, owner))
     step = str(values.get("checkpoint") or "")
     wish = {
         "source": f"{run}/{step}" if step else run,
@@ -289,8 +287,13 @@ def _fork_run(run: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return _once(values, lambda owner: _begin(Wish.parse(wish), owner))
 
 
-def _most_seconds() -> float | None:
-    return 60 * access.BOUNDS.minutes if access.is_public() else None
+def _begin_refused(run: str, owner: str) -> runs.RunSummary:
+    found = runs.summarise(runs.find_run(run))
+    if not found.differences:
+        raise RequestError(f"{run} can go on as it is; resume it")
+    _check_queue()
+    minutes = within_bounds(found.recipe, None) if access.is_public() else None
+    return manager().fork_refused(run, owner=owner, max_seconds=None if minutes is None else 60 * minutes)
 
 
 def _publish(run: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -338,9 +341,9 @@ def room(values: Mapping[str, Any]) -> dict[str, Any]:
         storage.set_disk_limit(_gigabytes(values["limit"]))
         taken = storage.tidy()
     else:
-        taken = storage.size(runs.runs_home())
+        taken = places.size(runs.runs_home())
     there = next(path for path in (runs.runs_home(), *runs.runs_home().absolute().parents) if path.exists())
-    return {"taken": taken, "limit": storage.disk_limit(), "free": shutil.disk_usage(there).free}
+    return {"taken": taken, "limit": storage.disk_limit(access.disk_limit()), "free": shutil.disk_usage(there).free}
 
 
 def _gigabytes(value: object) -> int | None:

@@ -158,7 +158,7 @@ def _choose(found: Sequence[runs.RunSummary], name: object) -> runs.RunSummary |
 
 def _list_of(found: Sequence[runs.RunSummary], secret: object, rows: int, leads: Mapping[str, str]) -> dict[str, Any]:
     queue = runs.waiting()
-    limit = storage.disk_limit()
+    limit = storage.disk_limit(access.disk_limit())
     return {
         "runs": [_row(run, secret, leads) for run in found[:rows]],
         "count": len(found),

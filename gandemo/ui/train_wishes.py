@@ -65,7 +65,7 @@ class Wish:
         estimate.check(recipe)
         minutes = _minutes(values.get("minutes"))
         if access.is_public():
-            minutes = _within_bounds(recipe, minutes)
+            minutes = within_bounds(recipe, minutes)
         return cls(recipe, init, minutes)
 
 
@@ -121,7 +121,12 @@ def _minutes(value: object) -> float | None:
     return float(value)  # type: ignore[arg-type]
 
 
-def _within_bounds(recipe: Recipe, minutes: float | None) -> float:
+def within_bounds(recipe: Recipe, minutes: float | None) -> float:
+    """How many minutes a training may take on a public server.
+
+    Raises:
+        RequestError: it asks for more than anybody may.
+    """
     bounds = access.BOUNDS
     for what, value, most in (
         ("steps", recipe.steps, bounds.steps),

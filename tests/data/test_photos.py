@@ -278,6 +278,44 @@ def test_a_zip_of_zeros_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.Monk
         load_photos(path, "train")
 
 
+def test_a_zip_of_blank_pictures_does_not_fill_the_disk(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photos, "HARMLESS", 10**6)
+    blank = io.BytesIO()
+    Image.new("1", (512, 512)).save(blank, "PNG")
+    with zipfile.ZipFile(tmp_path / "blank.zip", "w") as archive:
+        for number in range(20):
+            archive.writestr(f"{number}.png", blank.getvalue())
+    with pytest.raises(DataError, match=r"blank\.zip holds far more pixels than files of its size do"):
+        photos.decoded(tmp_path / "blank.zip")
+    assert list((home / "data" / "cache").iterdir()) == []
+
+
+def test_what_nobody_used_for_longest_goes_first(home: Path) -> None:
+    kept = home / "data" / "cache"
+    for age, name in enumerate(["photos-new", "labelled-old", "photos-oldest"]):
+        (kept / name).mkdir(parents=True)
+        (kept / name / "pixels.u8").write_bytes(bytes(1000))
+        os.utime(kept / name, (1000 - age, 1000 - age))
+    cache.trim(2500)
+    assert sorted(path.name for path in kept.iterdir()) == ["labelled-old", "photos-new"]
+    cache.trim(0)
+    assert list(kept.iterdir()) == []
+
+
+def test_what_a_killed_process_left_behind_goes(tmp_path: Path, home: Path) -> None:
+    kept = home / "data" / "cache"
+    for name, when in ((".photos-a.1.tmp", 1000.0), (".photos-b.2.tmp", None)):
+        (kept / name).mkdir(parents=True)
+        (kept / name / "pixels.u8").write_bytes(bytes(10))
+        if when is not None:
+            for path in (kept / name / "pixels.u8", kept / name):
+                os.utime(path, (when, when))
+    cache.entry("photos", "1", tmp_path, lambda folder: {})
+    assert [path.name for path in kept.glob(".*")] == [".photos-b.2.tmp"]  # somebody still writes into it
+
+
 def test_a_damaged_member_and_an_encrypted_one(tmp_path: Path) -> None:
     files = contents(6)
     path = as_zip(tmp_path / "p.zip", files)

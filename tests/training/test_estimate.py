@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -113,6 +114,21 @@ def test_a_recipe_that_fails_says_why_and_may_try_again(estimator: estimate.Esti
     assert found.state == "failed"
     assert "no data set 'nowhere'" in found.why
     assert estimator.ask(wrong).state == "measuring"
+
+
+def test_a_full_disk_is_said_and_the_next_wish_is_measured(
+    estimator: estimate.Estimator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(estimate.tempfile, "TemporaryDirectory", full)
+        found = answer(estimator, short())
+    assert found.state == "failed"
+    assert "No space left" in found.why
+    assert estimator.ask(short()).state == "measuring"
+    estimator.rest()
 
 
 def test_only_the_last_few_wishes_wait(estimator: estimate.Estimator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from test_cli import one_line
 from test_cli import run as command
 
 from gandemo import checkpoint
-from gandemo.errors import CheckpointError, GanDemoError, RecipeError
+from gandemo.errors import CheckpointError, GanDemoError, RecipeError, TrainingError
 from gandemo.recipes import RECIPES
 from gandemo.training import events, forks, process, runs
 from gandemo.training.loop import train
@@ -40,6 +41,30 @@ def test_a_fork_takes_the_weights_of_the_step_asked_for_and_the_settings(parent:
     assert runs.init_path(parent.with_name("child")) == planned.init.path.resolve()
     assert forks.plan("parent").init is not None
     assert forks.plan("parent").init.path.name == "step-6"  # type: ignore[union-attr]  # no score, so no best: the last
+
+
+def test_a_fork_that_waits_begins_with_what_was_chosen_then(parent: Path, home: Path) -> None:
+    source = parent / "checkpoints" / "step-3"
+    chosen = checkpoint.load(source)
+    before = (source / "generator.safetensors").read_bytes()
+    folder = runs.new_run_dir(chosen.recipe)
+    runs.lay_out(folder, chosen.recipe, source)
+    assert not runs.has_begun(folder)
+    tiny.save(source, chosen.recipe, seed=9)  # another takes its place, as a better best one does
+    start = runs.init_of(folder)
+    assert start is not None
+    assert (start.path / "generator.safetensors").read_bytes() == before
+    shutil.rmtree(parent)
+    assert runs.init_of(folder) is not None
+    list(train(chosen.recipe, run_dir=folder, device=tiny.CPU, init=start))
+    assert not (folder / runs.START).exists()  # it has its own
+    assert runs.init_path(folder) == source
+
+
+def test_a_start_that_goes_meanwhile_is_said(home: Path) -> None:
+    gone = home / "runs" / "one-1" / "checkpoints" / "step-5"
+    with pytest.raises(TrainingError, match="the checkpoint step-5 is gone; choose another"):
+        runs.lay_out(runs.new_run_dir(tiny.DIGITS), tiny.DIGITS, gone)
 
 
 def test_a_fork_anew_needs_no_checkpoint(home: Path) -> None:

@@ -123,6 +123,17 @@ def test_a_copied_folder_is_nobody_s(tmp_path: Path) -> None:
         assert holder(tmp_path / "run") is not None
 
 
+def test_who_ends_the_copy_of_a_run_that_trains_ends_nothing(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with another_holder(tmp_path / "run") as child:
+        shutil.copytree(tmp_path / "run", tmp_path / "copy")
+        assert holder(tmp_path / "copy") is None
+        assert not process.kill(tmp_path / "copy")
+        hold(tmp_path / "copy").release()
+        assert holder(tmp_path / "run") is not None
+        assert child.poll() is None
+
+
 def test_a_reused_number_fools_nobody(tmp_path: Path) -> None:
     write_claim(tmp_path, os.getpid(), "some-boot:1")
     assert holder(tmp_path) is None

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import tiny
 
+from gandemo import places
 from gandemo.errors import CheckpointError, TrainingError
 from gandemo.training import events, process, runs, state, storage
 from gandemo.training.events import Evaluated, Event, Finished, Progress, Started
@@ -367,12 +368,12 @@ def test_a_bound_takes_what_nobody_would_miss() -> None:
     stopped = make("stopped", started(), finished(4, "stopped"))
     fill(stopped, 1, 2, 3, 4)
     (runs.runs_home() / ".deleted-x-1").mkdir()
-    everything = storage.size(runs.runs_home())
+    everything = places.size(runs.runs_home())
 
     assert storage.tidy() == everything
     assert not (runs.runs_home() / ".deleted-x-1").exists()
     taken = storage.tidy(everything - 75_000)
-    assert taken == storage.size(runs.runs_home()) <= everything - 75_000
+    assert taken == places.size(runs.runs_home()) <= everything - 75_000
     assert names(done / "state") == []
     assert names(done / "checkpoints") == ["best", "step-3", "step-4"]
     assert names(stopped / "checkpoints") == ["best", "step-1", "step-2", "step-3", "step-4"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,20 @@ def test_without_a_second_player_there_is_no_game(home: Path) -> None:
     for name in ("alone", "mute", "nothing"):
         with pytest.raises(GanDemoError):
             slow_motion.open_session(name)
+
+
+def test_who_come_at_once_get_no_more_places(home: Path) -> None:
+    tiny.save(home / "checkpoints" / "one")
+    games = Sessions(places=2, idle=1e9, patience=1e9)
+
+    def begin(_: int) -> bool:
+        try:
+            return bool(games.begin("one"))
+        except RequestError:
+            return False
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(begin, range(8))) == 2
 
 
 def test_few_sessions_at_a_time_each_for_a_while(home: Path) -> None:

@@ -37,6 +37,10 @@ class Stub:
         runs.lay_out(folder, recipe, init, owner=agreed["owner"], max_seconds=agreed["max_seconds"])
         return runs.summarise(folder)
 
+    def fork_refused(self, run: str, **agreed: Any) -> runs.RunSummary:
+        self.asked.append(("fork_refused", (run, agreed)))
+        return runs.summarise(runs.find_run(run))
+
     def stop(self, run: str, *, now: bool = False) -> str:
         self.asked.append(("stop", (run, now)))
         return f"{run} is stopping"
@@ -239,6 +243,25 @@ def test_in_public_a_stranger_changes_nothing(manager: Stub, home: Path, verb: s
     assert "resume" in train_live.look({"owner": OWNER})["list"]["runs"][0]["verbs"]
 
 
+@pytest.mark.usefixtures("public")
+def test_in_public_a_refused_run_is_forked_within_the_same_bounds(manager: Stub, home: Path) -> None:
+    fork = {"verb": "fork", "refused": True, "owner": STRANGER}
+    lay(home, "fine-1", started(), progress(4), STOPPED)
+    with pytest.raises(RequestError, match="can go on as it is; resume it"):
+        train_answers.act({**fork, "run": "fine-1"})
+    refused = events.Finished(step=4, time=0.0, state="failed", reason="", differences=["dataset: a, now b"])
+    lay(home, "large-1", started(), refused, recipe=tiny.DIGITS.with_settings({"batch_size": 4000}))
+    with pytest.raises(RequestError, match="batch_size may be at most"):
+        train_answers.act({**fork, "run": "large-1"})
+    lay(home, "refused-1", started(), refused)
+    train_answers.act({**fork, "run": "refused-1"})
+    (_, asked) = manager.asked[-1]
+    assert asked == ("refused-1", {"owner": access.digest(STRANGER), "max_seconds": 60 * access.BOUNDS.minutes})
+    runs.write_queue([f"run-{number}" for number in range(access.BOUNDS.waiting)])
+    with pytest.raises(TrainingError, match="wait already"):
+        train_answers.act({**fork, "run": "refused-1"})
+
+
 def test_verbs_follow_the_state(manager: Stub, home: Path) -> None:
     folder = lay(home, "one-1", started(), progress(4), STOPPED)
     found = runs.summarise(folder)
@@ -275,7 +298,11 @@ def test_the_bound_on_the_disk_is_set_on_the_page(manager: Stub, home: Path) -> 
 
 
 def test_in_public_the_bound_is_not_a_visitors(manager: Stub, home: Path, public: None) -> None:
-    assert train_answers.room({})["limit"] is None
+    # also where nobody has set one, and where what was set can't be read
+    for text in ('{"disk_limit": null}', "", "{"):
+        (home / "runs").mkdir(exist_ok=True)
+        (home / "runs" / storage.SETTINGS).write_text(text)
+        assert train_answers.room({})["limit"] == access.BOUNDS.disk
     with pytest.raises(RequestError, match="not a visitor's"):
         train_answers.room({"limit": None})
     assert train_live.look({})["list"]["may_bound"] is False
@@ -347,6 +374,7 @@ def test_a_first_stage_knows_what_goes_on_from_it(manager: Stub, home: Path) -> 
 
 @pytest.mark.parametrize("start", ["checkpoints/mine", "runs/old-1/checkpoints/step-4"])
 def test_what_a_run_came_from(manager: Stub, home: Path, start: str) -> None:
+    (home / start).mkdir(parents=True)
     runs.lay_out(home / "runs" / "one-1", tiny.DIGITS, home / start)
     assert train_live.look({})["head"]["from"] == start.removeprefix("runs/").replace("checkpoints/", "")
 

@@ -28,12 +28,18 @@ window.gandemo.runButtons = (() => {
     pressed.add(key);
     window.gandemo.train.refresh();
     try {
-      await ACTS[verb](run);
+      await ACTS[verb](asOfNow(run));
     } finally {
       pressed.delete(key);
       await look();
       window.gandemo.train.refresh();
     }
+  }
+
+  // The buttons stay while a run goes on, and were made for what it was then.
+  function asOfNow(run) {
+    const { head, list } = window.gandemo.train.state;
+    return head?.id === run.id ? head : list?.runs.find((one) => one.id === run.id) || run;
   }
 
   async function plain(verb, run) {
