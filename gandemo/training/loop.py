@@ -212,6 +212,7 @@ class _Run:
                 self.stale = scalars.get("stale", 0)
             elif saves_first:
                 self._save_state()  # what it starts from may change or go
+            if self.leads:
                 runs.forget_start(self.run_dir)
             self.team.align(trainer.networks.values(), trainer.optimizers.values())
             parameters = {

@@ -19,7 +19,7 @@ from gandemo.checkpoint import Checkpoint
 from gandemo.recipe import Recipe
 from gandemo.ship import provenance
 from gandemo.ship.hub import Hub, describe, push
-from gandemo.training import runs
+from gandemo.training import runs, terms
 from tests import tiny, tiny_photos
 from tests.ship.fake_hub import FakeHub
 
@@ -156,10 +156,11 @@ def pulled(path: Path, repo: str) -> Checkpoint:
 
 
 def run_from(home: Path, name: str, start: Path | None, recipe: Recipe = tiny.DIGITS) -> Checkpoint:
-    """A run that was told what to start from, with a checkpoint."""
+    """A run that was told what to start from, and has begun, with a checkpoint."""
     folder = home / "runs" / name
     folder.mkdir(parents=True)
-    runs.lay_out(folder, recipe, start)
+    runs.lay_out(folder, recipe)
+    terms.write(folder, terms.Terms(None if start is None else str(start)))
     (folder / "events.jsonl").touch()
     return tiny.save(folder / "checkpoints" / "best", recipe)
 

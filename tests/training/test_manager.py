@@ -25,7 +25,7 @@ import tiny
 from gandemo.errors import CheckpointError, GanDemoError, RecipeError, TrainingError
 from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
-from gandemo.training import events, process, runs, storage
+from gandemo.training import events, process, runs, storage, terms
 from gandemo.training.manager import Manager, child_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -261,7 +261,8 @@ def test_a_fork_by_name_and_one_of_a_run_that_may_not_go_on(manage: Callable[...
         again = manager.fork_refused(child.id)
         wait(again.id, "done")
         assert again.recipe == changed
-        assert f'"--init", "{child.path / "checkpoints" / "step-12"}"' in runs.log_tail(again.path)
+        assert f'"--init", "{again.path / runs.START}"' in runs.log_tail(again.path)
+        assert terms.read(again.path).init == str(child.path / "checkpoints" / "step-12")
 
 
 # --- the queue --------------------------------------------------------------------------------------------
