@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A name covers the modules below it, unless a longer one does. Modules under one name may import each other.
 # The empty name is gandemo/__init__.py, the public face, which nothing inside imports.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors", "elsewhere", "places"),
+    ("errors", "elsewhere", "figures", "places"),
     ("recipe",),
     ("recipes",),
     ("data.images", "nets"),
@@ -52,7 +52,7 @@ HOMES = {
     "onnxruntime": ("ship.export.onnx",),
     "segno": ("ui.ship_answers",),
 }
-NO_TORCH = ("errors", "elsewhere", "places", "recipe", "recipes", "")
+NO_TORCH = ("errors", "elsewhere", "figures", "places", "recipe", "recipes", "")
 
 
 class Import(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,8 +76,14 @@ def here(data: str) -> str:
 
 
 def headline(metrics: dict[str, Any]) -> str:
-    """The one figure of metrics.json that says most."""
-    evaluation = metrics.get("evaluation", {})
+    """The one figure of metrics.json that says most; empty where it has another form, as somebody else's may."""
+    try:
+        return _headline(metrics.get("evaluation", {}))
+    except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError):
+        return ""
+
+
+def _headline(evaluation: dict[str, Any]) -> str:
     if "generated" in evaluation:
         return f"Fréchet distance {evaluation['generated']['frechet']:.2f}"
     if "kinds" in evaluation:
@@ -151,4 +157,5 @@ def writing(output: Path) -> Iterator[Path]:
             f"can't write {output}: {error.strerror}; choose another folder or free some space"
         ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong is told already; this would take its place
+            temporary.unlink(missing_ok=True)

@@ -99,7 +99,7 @@ def luma_of(red: Tensor, green: Tensor, blue: Tensor) -> Tensor:
 def in_full_precision(work: Callable[..., T], *values: Tensor) -> T:
     """What `work` makes of the values, in float32 where autocast would have it in fewer digits."""
     device = values[0].device.type
-    if not torch.is_autocast_enabled(device):
+    if device == "meta" or not torch.is_autocast_enabled(device):  # shapes alone know no autocast
         return work(*values)
     with torch.autocast(device, enabled=False):
         return work(*(value.float() for value in values))

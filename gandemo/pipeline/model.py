@@ -328,7 +328,7 @@ class Pipeline:
         stored = self.metrics.get("calibration")
         try:
             return Calibration(scale=float(stored["scale"]), offset=float(stored["offset"])) if stored else None
-        except (KeyError, TypeError, ValueError, RequestError):
+        except (KeyError, TypeError, ValueError, OverflowError, RequestError):
             return None
 
     def _load_discriminator(self) -> nn.Module:

@@ -25,6 +25,7 @@ from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
 from gandemo.ship import photos
 from gandemo.ship.card import card
+from gandemo.ship.export import making
 from gandemo.ship.photo_card import CARRIED
 from gandemo.ship.provenance import start_facts, without_path
 from gandemo.tasks.base import Sampler
@@ -150,6 +151,7 @@ def publish(
             preview=contact_sheet(written, metrics["evaluation"], data=data),
             card=card(name, recipe, metrics, command(recipe, name, start.get("name", ""))),
         )
+        making.take_over(path, folder)
     return checkpoint.Checkpoint(path, recipe, metrics)
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from gandemo import places
 from gandemo.errors import RecipeError, RequestError
+from gandemo.figures import finite
 from gandemo.recipe import Recipe
 from gandemo.ship.hub.origins import origin
 
@@ -73,8 +74,7 @@ class Entry:
         """One measured figure of this checkpoint, or of as many real pictures (`side="real"`)."""
         evaluation = self.metrics.get("evaluation")
         figures = evaluation.get(side) if isinstance(evaluation, dict) else None
-        value = figures.get(key) if isinstance(figures, dict) else None
-        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+        return finite(figures.get(key)) if isinstance(figures, dict) else None
 
 
 def entries(task: str) -> list[Entry]:

@@ -22,6 +22,7 @@ from PIL import Image
 
 from gandemo.data import images as im
 from gandemo.errors import RequestError
+from gandemo.figures import finite
 from gandemo.pipeline import Pipeline, Samples
 from gandemo.tasks import digits
 from gandemo.ui import catalog, models
@@ -83,8 +84,7 @@ def whole(value: object, what: str) -> int:
     Raises:
         RequestError: it is none.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value != int(value):  # type: ignore[arg-type, call-overload]
+    if finite(value) is None or value != int(value):  # type: ignore[call-overload]
         raise RequestError(f"{what} must be a whole number, got {'nothing' if value is None else repr(value)[:40]}")
     return int(value)  # type: ignore[call-overload, no-any-return]
 

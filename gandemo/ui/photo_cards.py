@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from gandemo.figures import finite
 from gandemo.ui import catalog
 
 SIDE = 58  # pixels of a small picture: twice what the page shows, for fine screens
@@ -105,12 +105,8 @@ def _gain(metrics: Mapping[str, Any]) -> float | None:
     gains = []
     for sides in _kinds(metrics):
         figure = str(metrics["evaluation"].get("figure"))
-        ours, given = (_finite(sides.get(name, {}).get(figure)) for name in (side, "input"))
+        ours, given = (finite(sides.get(name, {}).get(figure)) for name in (side, "input"))
         if ours is None or given is None:
             return None
         gains.append(ours - given)
     return sum(gains) / len(gains) if gains else None
-
-
-def _finite(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gandemo.errors import RequestError
+from gandemo.figures import finite
 from gandemo.places import stem
 from gandemo.ui import photo_examples
 from gandemo.ui.photo_files import PhotoFiles
@@ -145,10 +145,10 @@ def number(value: object, what: str, low: float, high: float) -> float:
     Raises:
         RequestError: it is none, or out of them.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not low <= value <= high:  # type: ignore[operator]
+    known = finite(value)
+    if known is None or not low <= known <= high:
         raise RequestError(f"{what} must be a number from {low:g} to {high:g}, got {str(value)[:40]}")
-    return float(value)  # type: ignore[arg-type]
+    return known
 
 
 def _dab(sent: object) -> Dab:

@@ -23,6 +23,7 @@ from PIL import Image, ImageDraw, ImageFont
 from gandemo import checkpoint
 from gandemo.data.datasets import DATASETS
 from gandemo.errors import CheckpointError, RecipeError, RequestError, sentence_of
+from gandemo.figures import finite
 from gandemo.recipes import RECIPES
 from gandemo.ship.publish import changes
 from gandemo.tasks import TASKS
@@ -115,7 +116,7 @@ def look(asked: Mapping[str, Any]) -> dict[str, Any]:
     stamps: dict[str, str] = {}
     chosen = _choose(found, asked.get("run"))
     if chosen is not None:
-        first, last = _number(asked.get("first")), _number(asked.get("last"))
+        first, last = finite(asked.get("first")), finite(asked.get("last"))
         watch = _watch(chosen.path)
         with watch.lock:
             watch.look()
@@ -138,11 +139,6 @@ def _stamp(part: Any) -> str:
 
 def _count(value: object) -> int:
     return min(ROWS, max(1, value)) if isinstance(value, int) and not isinstance(value, bool) else 12
-
-
-def _number(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number else None  # type: ignore[arg-type]
 
 
 def _choose(found: Sequence[runs.RunSummary], name: object) -> runs.RunSummary | None:

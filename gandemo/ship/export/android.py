@@ -6,7 +6,7 @@ model's names, sizes and steps before and after, and one screen with the two but
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
@@ -21,6 +21,7 @@ LITERT = "2.3.2"  # of the Android package
 
 # A task's Kotlin: the class that runs the model, and what it is made of beside that.
 _CLASSES = {"digits": "DigitGenerator", "enhance": "PhotoEnhancer", "colorize": "PhotoColorizer"}
+_PLAIN = re.compile(r"[A-Za-z0-9 /.,;:!?()_+-]")
 _MORE = {"enhance": ("Tiles",), "colorize": ("Colour", "Tiles")}
 
 
@@ -62,13 +63,13 @@ def _values(description: Mapping[str, Any]) -> dict[str, Any]:
     hints = "hints" in inputs
     rgb = description.get("predicts") == "rgb"
     return {
-        "name": description["name"],
-        "description": description["description"],
-        "licence": description["licence"],
+        "name": _in_comment(description["name"]),
+        "description": _in_comment(description["description"]),
+        "licence": _in_comment(description["licence"]),
         "size": description["size"],
         "latent": description["latent"],
         "classes": len(description["class_names"]),
-        "class_names": ", ".join(json.dumps(name) for name in description["class_names"]),
+        "class_names": ", ".join(_literal(name) for name in description["class_names"]),
         "signature": next(iter(description["signatures"])),
         "input": next(iter(inputs)),
         "output": next(iter(outputs)),
@@ -84,6 +85,22 @@ def _values(description: Mapping[str, Any]) -> dict[str, Any]:
         "model": _CLASSES[task],
         **_screen(task, conditional),
     }
+
+
+def _literal(text: str) -> str:
+    """A text as Kotlin has it in quotes: what could end it or would be filled in is written by its number."""
+    letters = (letter if _PLAIN.match(letter) else _escaped(letter) for letter in text)
+    return f'"{"".join(letters)}"'
+
+
+def _escaped(letter: str) -> str:
+    raw = letter.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{raw[i]:02x}{raw[i + 1]:02x}" for i in range(0, len(raw), 2))
+
+
+def _in_comment(text: str) -> str:
+    """A text as a line of a comment, which it does not end; nor does it begin another, for Kotlin's are nested."""
+    return " ".join(str(text).split()).replace("*/", "* /").replace("/*", "/ *")
 
 
 def _screen(task: str, conditional: bool) -> dict[str, str]:

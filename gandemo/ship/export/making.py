@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gandemo.checkpoint import Checkpoint
+from gandemo.checkpoint import Checkpoint, load
 from gandemo.errors import ExportError, ParityError
 from gandemo.ship.export import card, formats, process, records
 from gandemo.ship.export.records import Export
@@ -114,6 +114,22 @@ def describe(source: Checkpoint) -> None:
     exports = records.of(source.path)
     android.write(source.path / records.FOLDER, exports)
     card.write(source.path / "README.md", exports)
+
+
+def take_over(old: Path, new: Path) -> None:
+    """Copies the exports of a checkpoint folder into the one that is about to take its place, if the weights are equal.
+
+    Args:
+        old: the folder as it was; it may be missing.
+        new: it has its weights, recipe and card already.
+
+    Raises:
+        OSError: something can't be written.
+        ExportError: as for `describe`.
+    """
+    if records.of(old) and records.fingerprint(old) == records.fingerprint(new):
+        shutil.copytree(old / records.FOLDER, new / records.FOLDER, symlinks=True, ignore=shutil.ignore_patterns(".*"))
+        describe(load(new))  # the new card does not tell of them
 
 
 def copy(source: Checkpoint, made: Export, output: Path) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gandemo.errors import ExportError
+from gandemo.figures import finite
 from gandemo.ship.export.formats import FORMATS
 
 FOLDER = "exports"
@@ -105,7 +105,8 @@ def writing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise ExportError(f"can't write {path}: {error.strerror}; free some space or choose another folder") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong is told already; this would take its place
+            temporary.unlink(missing_ok=True)
 
 
 def fingerprint(checkpoint: Path) -> str:
@@ -164,6 +165,4 @@ def _parse(values: Any) -> Export | None:
 
 
 def _figures(values: Any, *wanted: str) -> bool:
-    return isinstance(values, dict) and all(
-        isinstance(values.get(name), int | float) and math.isfinite(values[name]) for name in wanted
-    )
+    return isinstance(values, dict) and all(finite(values.get(name)) is not None for name in wanted)

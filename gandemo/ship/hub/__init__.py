@@ -5,6 +5,7 @@ client     Hub: where it is and who asks; its errors as sentences; patience with
 describe   the card, the metadata and the loading example that a repository shows
 pushing    a checkpoint as a model repository, in one commit
 verify     what somebody else made, checked against its recipe before anything uses it
+demands    what somebody else's networks would ask of this machine
 origins    where a pulled checkpoint came from
 pulling    a checkpoint from a repository: bounded, verified, then in every list
 pictures   pictures to train on, from a data set's repository

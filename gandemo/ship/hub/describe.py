@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from gandemo.checkpoint import Checkpoint
 from gandemo.data.datasets import DATASETS
 from gandemo.errors import HubError
+from gandemo.figures import finite
 from gandemo.ship.card import HUB_DATASETS, PIPELINES
 from gandemo.ship.photo_card import FIGURES
 from gandemo.ship.provenance import base_of, start_facts
@@ -70,7 +70,10 @@ def readme(source: Checkpoint, repo: str, base: str = "") -> str:
         HubError: the card's front matter is not valid.
     """
     file = source.path / "README.md"
-    text = file.read_text(encoding="utf-8") if file.is_file() else _plain_card(source)
+    try:
+        text = file.read_text(encoding="utf-8") if file.is_file() else _plain_card(source)
+    except UnicodeDecodeError:
+        raise HubError(f"{file} is no text in UTF-8; mend it") from None
     try:
         card = ModelCard(text)
     except Exception as error:  # whatever YAML makes of it
@@ -131,7 +134,7 @@ def _results(source: Checkpoint) -> list[EvalResult]:
     results = []
     for key, (kind, name) in _METRICS.items():
         told = f"{name} ({features})" if key == "frechet" and isinstance(features, str) else name
-        if _is_number(value := figures.get(key)):
+        if (value := finite(figures.get(key))) is not None:
             results.append(_result(source, source.recipe.dataset if data is None else data.title, kind, told, value))
     return results
 
@@ -146,7 +149,7 @@ def _photo_results(source: Checkpoint, evaluation: Mapping[str, Any]) -> list[Ev
             continue
         data = f"{evaluation.get('reference', 'test photos')}, {kind.get('title', 'harmed')}"
         for key, metric in _PHOTO_METRICS.items():
-            if _is_number(value := figures.get(key)):
+            if (value := finite(figures.get(key))) is not None:
                 results.append(_result(source, data, metric, FIGURES[key], value, str(harm)))
     return results
 
@@ -192,11 +195,9 @@ def _plain_card(source: Checkpoint) -> str:
     validation = source.metrics.get("validation")
     if isinstance(validation, Mapping):
         rows += [
-            (f"{key}, on held-out pictures", f"{value:g}") for key, value in validation.items() if _is_number(value)
+            (f"{key}, on held-out pictures", f"{number:g}")
+            for key, value in validation.items()
+            if (number := finite(value)) is not None
         ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return f"# {source.name}\n\n{recipe.description}\n\n| | |\n|---|---|\n{table}\n"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

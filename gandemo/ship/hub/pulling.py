@@ -25,6 +25,7 @@ from tqdm import tqdm
 from gandemo import checkpoint, places
 from gandemo.checkpoint import Checkpoint
 from gandemo.errors import CheckpointError, GanDemoError, HubError, RequestError
+from gandemo.ship.export import making
 from gandemo.ship.hub.client import LOOKS, Hub, patience
 from gandemo.ship.hub.ids import HubId
 from gandemo.ship.hub.origins import ORIGIN, origin
@@ -124,6 +125,7 @@ def pull(
                 if (pulled.checkpoint.path / file).is_file():
                     shutil.copyfile(pulled.checkpoint.path / file, folder / file)
             (folder / ORIGIN).write_text(json.dumps(came_from, indent=2) + "\n", encoding="utf-8")
+            making.take_over(path, folder)
     return replace(pulled, checkpoint=checkpoint.load(path))
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -284,22 +284,42 @@ def _send(additions: list[CommitOperationAdd], repo: str, hub: Hub, kind: str, p
 @contextmanager
 def _staged(source: Checkpoint, repo: str, base: str) -> Iterator[dict[str, Path]]:
     """The files of the repository; links hold on to what they are now, while a training may lay down new ones."""
-    with tempfile.TemporaryDirectory(prefix="gandemo-push-") as name:
-        folder = Path(name)
-        files: dict[str, Path] = {}
-        for path in own_files(source.path):
-            inside = path.relative_to(source.path)
-            files[inside.as_posix()] = folder / inside
-            (folder / inside).parent.mkdir(parents=True, exist_ok=True)
-            hold(path, folder / inside)
-        written = {"README.md": readme(source, repo, base), "example.py": example(source, repo)}
-        if (told := without_path(source.recipe)) != source.recipe:
-            (folder / "recipe.json").unlink()  # a link to the file of ours
-            written["recipe.json"] = told.to_json()
-        for file, text in written.items():
-            files[file] = folder / file
-            files[file].write_text(text, encoding="utf-8")
+    with ExitStack() as stack:
+        with laying_ready(source.name):
+            folder = Path(stack.enter_context(temporary_folder()))
+            files: dict[str, Path] = {}
+            for path in own_files(source.path):
+                inside = path.relative_to(source.path)
+                files[inside.as_posix()] = folder / inside
+                (folder / inside).parent.mkdir(parents=True, exist_ok=True)
+                hold(path, folder / inside)
+            written = {"README.md": readme(source, repo, base), "example.py": example(source, repo)}
+            if (told := without_path(source.recipe)) != source.recipe:
+                (folder / "recipe.json").unlink()  # a link to the file of ours
+                written["recipe.json"] = told.to_json()
+            for file, text in written.items():
+                files[file] = folder / file
+                files[file].write_text(text, encoding="utf-8")
         yield files
+
+
+def temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """For the files of a push, as a context."""
+    return tempfile.TemporaryDirectory(prefix="gandemo-push-", ignore_cleanup_errors=True)
+
+
+@contextmanager
+def laying_ready(name: str) -> Iterator[None]:
+    """Turns what keeps the files of a push from being laid ready into a sentence.
+
+    Raises:
+        HubError: the disk is full, or a file has gone.
+    """
+    try:
+        yield
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "a text is not in UTF-8"
+        raise HubError(f"can't lay {name} ready for the Hub: {reason}; free some space and try again") from None
 
 
 def own_files(folder: Path) -> list[Path]:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from huggingface_hub import SpaceCard
 
 from gandemo import places
-from gandemo.checkpoint import Checkpoint
-from gandemo.errors import RequestError
+from gandemo.checkpoint import Checkpoint, load
+from gandemo.errors import CheckpointError, HubError, RequestError
 from gandemo.ship.hub.client import Hub
+from gandemo.ship.hub.origins import origin
 from gandemo.ship.hub.pulling import LISTED
-from gandemo.ship.hub.pushing import Progress, Pushed, commit, hold, make, own_files, ships, target_of
+from gandemo.ship.hub.pushing import (
+    Progress,
+    Pushed,
+    commit,
+    hold,
+    laying_ready,
+    own_files,
+    ships,
+    target_of,
+    temporary_folder,
+)
+from gandemo.ship.provenance import without_path
 
 ROOT = places.SHIPPED.parent
 _SINGLE = ("app.py", "requirements.txt", "pyproject.toml", "LICENSE", "README.md")
@@ -63,8 +73,6 @@ def push_space(
     source.faithful()
     name = source.name.replace("/", "-").replace("@", "-")
     with _staged(source, name, target, root) as files, hub.asking(target):
-        created = make(target, hub, "space", private)
-        hub.patiently(lambda: hub.api.add_space_variable(target, LISTED, name))
         pushed = commit(
             files,
             target,
@@ -75,31 +83,56 @@ def push_space(
             owned=("gandemo", f"checkpoints/{name}"),
             progress=progress,
         )
-    return replace(pushed, created=created)
+        # after it: a push that is refused changes nothing
+        hub.patiently(lambda: hub.api.add_space_variable(target, LISTED, name))
+    return pushed
 
 
 @contextmanager
 def _staged(source: Checkpoint, name: str, repo: str, root: Path) -> Iterator[dict[str, Path]]:
     """The files of the Space, by their path in it; runs, data and whatever else lies beside them stay here."""
-    files = {file: root / file for file in _SINGLE if (root / file).is_file()}
-    for folder in _FOLDERS:
-        for path in sorted((root / folder).rglob("*")):
-            if ships(path, root) and "__pycache__" not in path.parts:
-                files[path.relative_to(root).as_posix()] = path
-    for shipped in sorted((root / "checkpoints").glob("*/recipe.json")):
-        files |= _of_checkpoint(shipped.parent, shipped.parent.name)
-    with tempfile.TemporaryDirectory(prefix="gandemo-space-") as temporary:
-        for number, (inside, path) in enumerate(_of_checkpoint(source.path, name).items()):
-            files[inside] = Path(temporary) / str(number)
-            hold(path, files[inside])
-        written = {
-            "README.md": _card((root / "README.md").read_text(encoding="utf-8"), repo),
-            "requirements.txt": _FOR_CPU + (root / "requirements.txt").read_text(encoding="utf-8"),
-        }
-        for inside, text in written.items():
-            files[inside] = Path(temporary) / inside
-            files[inside].write_text(text, encoding="utf-8")
+    with ExitStack() as stack:
+        with laying_ready(source.name):
+            files = {file: root / file for file in _SINGLE if (root / file).is_file()}
+            for folder in _FOLDERS:
+                for path in sorted((root / folder).rglob("*")):
+                    if ships(path, root) and "__pycache__" not in path.parts:
+                        files[path.relative_to(root).as_posix()] = path
+            written = {
+                "README.md": _card((root / "README.md").read_text(encoding="utf-8"), repo),
+                "requirements.txt": _FOR_CPU + (root / "requirements.txt").read_text(encoding="utf-8"),
+            }
+            for shipped in _of_the_app(root):
+                if shipped.name != name:  # the source takes its place
+                    files |= _of_checkpoint(shipped.path, shipped.name)
+                    written |= _recipe(shipped, shipped.name)
+            temporary = Path(stack.enter_context(temporary_folder()))
+            for inside, path in _of_checkpoint(source.path, name).items():
+                files[inside] = temporary / inside
+                files[inside].parent.mkdir(parents=True, exist_ok=True)
+                hold(path, files[inside])
+            written |= _recipe(source, name)
+            for inside, text in written.items():
+                files[inside] = temporary / "written" / inside
+                files[inside].parent.mkdir(parents=True, exist_ok=True)
+                files[inside].write_text(text, encoding="utf-8")
         yield files
+
+
+def _of_the_app(root: Path) -> Iterator[Checkpoint]:
+    """The checkpoints that lie in the app's folder, but for those that were pulled: others may not be meant to see."""
+    for recipe in sorted((root / "checkpoints").glob("*/recipe.json")):
+        folder = recipe.parent
+        if folder.name.startswith(".") or origin(folder):
+            continue
+        with suppress(CheckpointError):  # a damaged one is in no list either
+            yield load(folder)
+
+
+def _recipe(source: Checkpoint, name: str) -> dict[str, str]:
+    """The recipe as others may read it, by its path in the Space; empty where it is the one that lies there."""
+    told = without_path(source.recipe)
+    return {} if told == source.recipe else {f"checkpoints/{name}/recipe.json": told.to_json()}
 
 
 def _of_checkpoint(folder: Path, name: str) -> dict[str, Path]:
@@ -111,6 +144,10 @@ def _of_checkpoint(folder: Path, name: str) -> dict[str, Path]:
 
 def _card(text: str, repo: str) -> str:
     """The project's README, whose front matter a Space is set up by, under the Space's own name."""
-    card = SpaceCard(text)
+    try:
+        card = SpaceCard(text)
+    except Exception as error:  # whatever YAML makes of it
+        reason = " ".join(str(error).split())[:160]
+        raise HubError(f"the front matter of README.md is not valid ({reason}); mend it") from None
     card.data["title"] = repo.partition("/")[2]
     return str(card)

@@ -21,6 +21,7 @@ from gandemo.checkpoint import Checkpoint
 from gandemo.errors import CheckpointError, RecipeError
 from gandemo.nets import build_discriminator, build_generator
 from gandemo.recipe import Recipe
+from gandemo.ship.hub import demands
 from gandemo.tasks import TASKS
 
 # What belongs to a checkpoint, and the most bytes of each: nothing else is ever fetched. Exports are not among it: they
@@ -56,6 +57,7 @@ def verify(folder: Path) -> Checkpoint:
     if found.recipe.task not in TASKS:
         raise CheckpointError(f"its task {found.recipe.task!r} is none that gandemo knows: {', '.join(TASKS)}")
     generator, discriminator = plan(found.recipe)
+    demands.check(found.recipe, generator, discriminator)
     _check_header(generator, folder / "generator.safetensors")
     if found.has_discriminator:
         if discriminator is None:
