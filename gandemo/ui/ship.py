@@ -87,7 +87,8 @@ def tab(demo: gr.Blocks) -> None:
     running = when(exports.run, ran, None, device, each=True)
     running.failure(None, js="() => gandemo.tell('ship-device', 'gd-failed')", api_visibility="private")
     when(exports.pack, paged, None, packed, busy="ship-exports", each=True)
-    when(device.compare, _compared, None, compared, each=True)
+    comparing = when(device.compare, _compared, None, compared, each=True)
+    comparing.failure(None, js="() => gandemo.tell('ship-device', 'gd-compared')", api_visibility="private")
     when(code.seen, coded, None, code, each=True)
     when(demo.load, _opened, chosen, chosen)
 

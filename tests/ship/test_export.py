@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from gandemo import checkpoint
+from gandemo.commands.options import writing as written_by_a_command
 from gandemo.errors import ExportError, ParityError, RequestError
 from gandemo.nets import build_discriminator, build_generator
 from gandemo.nets.unet import UNet
@@ -154,6 +155,15 @@ def test_a_record_from_somebody_else_is_not_believed(
     first.update(change)
     index.write_text(json.dumps(values))
     assert set(records.of(copy)) == {"onnx"}
+
+
+def test_what_can_not_be_written_is_told_by_its_cause(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    below = tmp_path / "file" / "a.tflite"  # neither it nor a temporary one beside it can be there
+    with pytest.raises(ExportError, match="can't write"), records.writing(below):
+        pass
+    with pytest.raises(RequestError, match="can't write"), written_by_a_command(below) as temporary:
+        temporary.write_bytes(b"")
 
 
 def test_damaged_indexes_are_as_good_as_none(exported: checkpoint.Checkpoint, tmp_path: Path) -> None:
@@ -360,6 +370,16 @@ def test_every_recipe_has_named_inputs_and_outputs(name: str, tmp_path: Path, mo
     }
     assert not set(interface.inputs) & set(interface.outputs)  # ONNX has one space of names for both
     json.dumps(interfaces.describe(pipeline, interface), allow_nan=False)
+
+
+@pytest.mark.parametrize("data", ["classes:{}/patients", "{}", "patients.zip", "photos"])
+def test_the_data_of_somebody_else_are_not_looked_for(data: str, tmp_path: Path) -> None:
+    """A classifier is tried on pictures that are here, whatever path or name its recipe tells."""
+    recipe = tiny.TINY["classifier"].with_settings({"dataset": data.format(tmp_path)})
+    found = interfaces.interface_of(Pipeline(tiny.save(tmp_path / "tiny", recipe))).examples(3)["image"]
+    ours = tiny.TINY["classifier"].with_settings({"dataset": "mnist"})
+    digits = interfaces.interface_of(Pipeline(tiny.save(tmp_path / "ours", ours))).examples(3)["image"]
+    assert np.array_equal(found, digits)
 
 
 @pytest.mark.parametrize("name", ["cgan", "digits"])

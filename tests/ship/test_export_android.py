@@ -70,6 +70,45 @@ def test_the_kotlin_has_the_numbers_of_the_pipeline() -> None:
     assert f"ALIGN = {tiling.align}\n" in enhancer
 
 
+HOSTILE = [
+    '"); Runtime.getRuntime().exec("true"); ("',
+    "${System.exit(1)}",
+    "$SIZE",
+    "a\\",
+    "\n\f\0",
+    "été 猫 🐈",
+    "*/ x /* y",
+]
+
+
+def hostile() -> dict[str, str]:
+    """Kotlin for digits whose classes and description are somebody else's, and want to be more than text."""
+    exported = _export(Pipeline.from_pretrained("digits"), None)
+    names = [*HOSTILE, *"789"]
+    exported.description.update(
+        class_names=names, name="a */ fun b() {} /* $c", licence="l\n*/ import x", description="d"
+    )
+    return android.files({"int8": exported})
+
+
+def test_what_others_wrote_stays_text() -> None:
+    text = hostile()["android/DigitGenerator.kt"]
+    (line,) = [line for line in text.splitlines() if "val CLASSES" in line]
+    literals = re.findall(r'"([^"]*)"', line)
+    assert len(literals) == 10
+    assert not [one for one in literals if re.search(r"\$|\\[^u]", one)]
+    read = [re.sub(r"(\\u[0-9a-f]{4})+", _units, one) for one in literals]
+    assert read == [*HOSTILE, *"789"]
+    comment = text[text.index("/**") + 3 :]
+    before, _, after = comment.partition("*/")
+    assert "/*" not in before
+    assert after.lstrip().startswith("class DigitGenerator")
+
+
+def _units(found: re.Match[str]) -> str:
+    return bytes.fromhex(found[0].replace("\\u", "")).decode("utf-16-be")
+
+
 # --- on a JVM -----------------------------------------------------------------------------------------------
 
 
@@ -86,6 +125,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Pixels],
                 place = folder / package / Path(path).name
                 place.parent.mkdir(exist_ok=True)
                 place.write_text(text.replace("com.example.gandemo", f"com.example.{package}"), encoding="utf-8")
+    (folder / "hostile").mkdir()
+    text = hostile()["android/DigitGenerator.kt"]  # whose text would end the program or not compile, were it more
+    text = text.replace("com.example.gandemo", "com.example.hostile")
+    (folder / "hostile" / "DigitGenerator.kt").write_text(text, encoding="utf-8")
     sources = sorted([*HERE.glob("*.kt"), *folder.glob("*/*.kt")])
     jar = folder / "kotlin.jar"
     done = subprocess.run(

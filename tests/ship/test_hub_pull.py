@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
-import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -20,6 +18,7 @@ from gandemo.checkpoint import Checkpoint
 from gandemo.errors import CheckpointError, GanDemoError, HubError, RequestError
 from gandemo.nets import build_generator
 from gandemo.recipes import RECIPES
+from gandemo.ship.export import making, records
 from gandemo.ship.hub import Hub, HubId, fetch, pull, pull_listed, push, verify
 from gandemo.ship.hub.origins import ORIGIN, origin
 from gandemo.ship.hub.pulling import passing_cache
@@ -213,156 +212,7 @@ def test_a_download_that_is_cut_goes_on(server: FakeHub, who: Callable[..., Hub]
     assert (pulled.checkpoint.path / "generator.safetensors").read_bytes() == files_of(source)["generator.safetensors"]
 
 
-# --- what is not what it says ---------------------------------------------------------------------------------------
-
-
-def weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
-    """A repository whose generator was changed."""
-
-    def changed(files: dict[str, bytes]) -> dict[str, bytes]:
-        state = load(files["generator.safetensors"])
-        change(state)
-        return {**files, "generator.safetensors": save(state)}
-
-    return changed
-
-
-def recipe(**settings: Any) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
-    """A repository whose recipe was changed, with no regard to what makes sense."""
-
-    def changed(files: dict[str, bytes]) -> dict[str, bytes]:
-        values = json.loads(files["recipe.json"])
-        for key, value in settings.items():
-            target = values
-            *path, last = key.split("__")
-            for part in path:
-                target = target[part]
-            target[last] = value
-        return {**files, "recipe.json": json.dumps(values).encode()}
-
-    return changed
-
-
-def swapped(name: str, data: bytes) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
-    return lambda files: {**files, name: data}
-
-
-class Bomb:
-    """Unpickling it leaves a mark."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (self.mark,))
-
-
-HEADER = json.dumps({"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}).encode()
-MALICE: dict[str, tuple[Callable[[dict[str, bytes]], dict[str, bytes]], str]] = {
-    "a missing tensor": (weights(lambda state: state.pop("dense.weight")), "lacks 'dense.weight'"),
-    "a tensor too many": (
-        weights(lambda state: state.update(more=torch.zeros(1))),
-        "holds, against its recipe, 'more'",
-    ),
-    "another shape": (
-        weights(lambda state: state.update({"dense.bias": torch.zeros(3)})),
-        r"dense.bias is \[3\], its recipe says \[",
-    ),
-    "another kind of number": (
-        weights(lambda state: state.update({"dense.bias": state["dense.bias"].to(torch.int32)})),
-        "dense.bias holds I32, its recipe says torch.float32",
-    ),
-    "not a number": (weights(lambda state: state["dense.bias"].fill_(torch.nan)), "dense.bias that are not finite"),
-    "infinite": (weights(lambda state: state["dense.weight"][0].fill_(torch.inf)), "dense.weight that are not finite"),
-    "no safetensors": (swapped("generator.safetensors", b"PK\x03\x04" + bytes(99)), "is no safetensors file"),
-    "a lying header": (
-        swapped("generator.safetensors", struct.pack("<Q", len(HEADER)) + HEADER),
-        "is no safetensors file",
-    ),
-    "an endless header": (swapped("generator.safetensors", struct.pack("<Q", 2**62)), "is no safetensors file"),
-    "no JSON": (swapped("recipe.json", b"import os"), "the recipe is not valid JSON"),
-    "nested JSON": (swapped("recipe.json", b"[" * 200_000), "the recipe is not valid JSON"),
-    "an unknown key": (recipe(hook="os.system"), "a recipe has no key 'hook'"),
-    "an unknown task": (recipe(task="mine"), "its task 'mine' is none that gandemo knows"),
-    "an unknown network": (recipe(generator__name="os.system"), "recipe.json: .*os.system"),
-    "a network without end": (
-        recipe(classes=0, generator={"name": "unet", "args": {"channels": [8, 8], "blocks": [60_000, 60_000]}}),
-        "more layers than gandemo builds",
-    ),
-    "a network of terabytes": (recipe(generator__args__channels=[65_536, 65_536, 65_536]), "its recipe says|lacks"),
-    "a number too large": (recipe(generator__args__channels=[10**12, 4, 4]), "that is too many"),
-    "a list too long": (recipe(generator__args__channels=[4] * 1000), "of more parts than gandemo builds"),
-    "no network at all": (recipe(generator__args__channels=["x", {}]), "can't be built|recipe.json"),
-    "broken metrics": (swapped("metrics.json", b"[1]"), "metrics.json is damaged"),
-    "a preview that is none": (swapped("preview.png", b"<svg onload=alert(1)>"), "preview.png is no PNG"),
-    "a card that is no text": (swapped("README.md", b"\xff\xfe\x00"), "README.md is no text"),
-}
-
-
-@pytest.mark.parametrize("malice", MALICE)
-def test_malice_is_refused_in_a_sentence(
-    malice: str, server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path
-) -> None:
-    change, says = MALICE[malice]
-    server.plant(REPO.repo, change(files_of(source)))
-    with pytest.raises(CheckpointError, match=f"ada/tiny can't be used: .*({says})") as refused:
-        pull(REPO, who(""))
-    assert "\n" not in str(refused.value)
-    assert str(home) not in str(refused.value)
-    assert not (home / "checkpoints").exists()
-
-
-def test_a_pickle_is_never_opened(
-    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path, tmp_path: Path
-) -> None:
-    mark = tmp_path / "executed"
-    bomb = pickle.dumps(Bomb(mark))
-    pickle.loads(bomb)
-    assert mark.exists()  # it would
-    mark.unlink()
-    for name in ("generator.safetensors", "recipe.json", "metrics.json", "preview.png"):
-        server.plant(REPO.repo, {**files_of(source), name: bomb})
-        with pytest.raises(CheckpointError):
-            pull(REPO, who(""))
-    assert not mark.exists()
-
-
-@pytest.mark.parametrize("name", list(verify.FILES))
-def test_a_huge_file_is_refused_before_it_comes(
-    name: str, server: FakeHub, who: Callable[..., Hub], source: Checkpoint
-) -> None:
-    server.plant(REPO.repo, {**files_of(source), name: File(b"x", True, told=verify.FILES[name] + 1)})
-    with pytest.raises(HubError, match=f"{name} is .* MB, more than the .* MB that one may be"):
-        pull(REPO, who(""))
-    assert not server.asked("/resolve/")
-
-
-def test_a_file_larger_than_told_is_ended(
-    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path
-) -> None:
-    server.plant(REPO.repo, {**files_of(source), "discriminator.safetensors": File(bytes(30_000), True, told=500)})
-    with pytest.raises(HubError, match=r"turned out larger than the Hub had told|failed"):
-        pull(REPO, who(""))
-    assert not (home / "checkpoints").exists()
-
-
-def test_a_file_that_came_damaged(
-    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    good = files_of(source)["generator.safetensors"]
-    server.plant(REPO.repo, files_of(source))
-    server.garble("/storage/", times=1)
-    assert (pull(REPO, who("")).checkpoint.path / "generator.safetensors").read_bytes() == good
-
-
-def test_a_picture_bomb(server: FakeHub, who: Callable[..., Hub], source: Checkpoint) -> None:
-    from PIL import Image
-
-    path = source.path / "preview.png"
-    Image.new("1", (20_000, 100)).save(path)
-    server.plant(REPO.repo, files_of(source))
-    with pytest.raises(CheckpointError, match=r"preview.png is 20000×100; 4096 to a side is the most"):
-        pull(REPO, who(""))
+# --- names ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -428,11 +278,33 @@ def test_a_refused_renewal_leaves_the_old_one(
 ) -> None:
     repo = server.plant(REPO.repo, files_of(source))
     pull(REPO, who(""))
-    change, _ = MALICE["not a number"]
-    repo.add({name: File(data, True) for name, data in change(files_of(source)).items()}, "worse")
+    state = load(files_of(source)["generator.safetensors"])
+    state["dense.bias"].fill_(torch.nan)
+    worse = {**files_of(source), "generator.safetensors": save(state)}
+    repo.add({name: File(data, True) for name, data in worse.items()}, "worse")
     with pytest.raises(CheckpointError, match="not finite"):
         pull(REPO, who(""))
     checkpoint.load(home / "checkpoints" / "ada--tiny").generator()
+
+
+def test_what_was_exported_here_outlives_a_pull_of_the_same_weights(
+    server: FakeHub, who: Callable[..., Hub], source: Checkpoint, home: Path
+) -> None:
+    push(source, REPO.repo, who())
+    path = pull(REPO, who("")).checkpoint.path
+    made = making.export(checkpoint.load(path), "onnx", threads=1)
+    file = (path / "exports" / made.file).read_bytes()
+    (source.path / "metrics.json").write_text('{"note": 2}')
+    push(source, REPO.repo, who())
+    assert pull(REPO, who("")).checkpoint.metrics == {"note": 2}
+    assert records.of(path) == {"onnx": made}
+    assert (path / "exports" / made.file).read_bytes() == file
+    assert f"exports/{made.file}" in (path / "README.md").read_text(encoding="utf-8")
+    other = tiny.save(source.path.parent / "other", seed=8, card="# tiny\n")
+    push(other, REPO.repo, who())
+    pull(REPO, who(""))
+    assert not (path / "exports").exists()  # of other weights
+    assert "exports/" not in (path / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_first_start_pulls_what_is_listed(

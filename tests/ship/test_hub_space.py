@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -13,9 +16,10 @@ from packaging.version import Version
 
 from gandemo import checkpoint
 from gandemo.errors import HubError, RequestError
-from gandemo.ship.hub import Hub
+from gandemo.ship.hub import Hub, push
 from gandemo.ship.hub import space as spaces
 from gandemo.ship.hub.live import LivePush, follow
+from gandemo.ship.hub.origins import ORIGIN
 from gandemo.ship.hub.pushing import Pushed
 from gandemo.ship.hub.space import ROOT, push_space
 from gandemo.training import loop
@@ -104,9 +108,56 @@ def test_a_space_that_may_not_be(server: FakeHub, who: Callable[..., Hub], app: 
     server.plant("ada/open", {}, kind="space")
     with pytest.raises(HubError, match="can be seen by everybody"):
         push_space(source, "ada/open", who(), private=True, root=app)
+    assert server.repo("ada/open", "space").variables == {}
     (app / "requirements.txt").unlink()
     with pytest.raises(RequestError, match=r"has no requirements.txt: a Space is pushed from the project's own folder"):
         push_space(source, "ada/demo", who(), root=app)
+
+
+def test_what_was_pulled_is_hidden_or_is_a_path_stays_here(
+    server: FakeHub, who: Callable[..., Hub], app: Path, home: Path, tmp_path: Path
+) -> None:
+    pulled = tiny.save(app / "checkpoints" / "ben--private").path
+    (pulled / ORIGIN).write_text('{"repo": "ben/private", "revision": "", "commit": ""}')
+    tiny.save(app / "checkpoints" / ".half.tmp")
+    paths = {"dataset": f"classes:{tmp_path}/patients", "init": f"{tmp_path}/start"}
+    tiny.save(app / "checkpoints" / "hers", tiny.DIGITS.with_settings(paths))
+    source = tiny.save(home / "checkpoints" / "mine", tiny.DIGITS.with_settings(paths))
+    tiny.save(app / "checkpoints" / "mine", seed=5)  # the source comes in its place
+    push_space(source, "ada/demo", who(), root=app)
+    files = server.files("ada/demo", "space")
+    assert {name.split("/")[1] for name in files if name.startswith("checkpoints/")} == {"shipped", "hers", "mine"}
+    assert files["checkpoints/mine/generator.safetensors"] == (source.path / "generator.safetensors").read_bytes()
+    for name in ("hers", "mine"):
+        recipe = json.loads(files[f"checkpoints/{name}/recipe.json"])
+        assert (recipe["dataset"], recipe["init"]) == ("patients", "start")
+    assert not [name for name, data in files.items() if str(tmp_path).encode() in data]
+
+
+def test_a_disk_that_is_full_is_a_sentence(
+    server: FakeHub, who: Callable[..., Hub], app: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    source = tiny.save(home / "checkpoints" / "mine")
+    for send, place in (
+        (lambda: push(source, "ada/demo", who()), "gandemo.ship.hub.pushing.hold"),
+        (lambda: push(source, "ada/demo", who()), "tempfile.TemporaryDirectory"),
+        (lambda: push_space(source, "ada/demo", who(), root=app), "gandemo.ship.hub.space.hold"),
+        (lambda: push_space(source, "ada/demo", who(), root=app), "tempfile.TemporaryDirectory"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, full)
+            with pytest.raises(HubError, match="can't lay mine ready for the Hub: No space left on device; free some"):
+                send()
+    assert not server.repos
+
+
+def test_a_front_matter_that_is_none(who: Callable[..., Hub], app: Path, home: Path) -> None:
+    (app / "README.md").write_text("---\ntitle: [\n---\n")
+    with pytest.raises(HubError, match=r"the front matter of README.md is not valid \("):
+        push_space(tiny.save(home / "checkpoints" / "mine"), "ada/demo", who(), root=app)
 
 
 def test_the_project_itself_fits(home: Path) -> None:

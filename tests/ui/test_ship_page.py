@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import expect
 
-from gandemo import checkpoint
+from gandemo import checkpoint, places
 from gandemo.errors import RequestError
 from gandemo.nets import build_generator
 from gandemo.ship.export import making
@@ -175,6 +175,20 @@ def test_digits_are_made_on_this_device(any_page: Page, served: str) -> None:
     any_page.locator("#ship-device").get_by_label("Class").select_option("7")
     assert largest(any_page, "#ship-device ") <= EXACT
     assert no_wider_than_the_screen(any_page)
+
+
+def test_where_the_server_refuses_to_compare_the_device_goes_on(page: Page, served: str, app_server: Any) -> None:
+    gone = app_server.home / "checkpoints" / "gone"
+    shutil.copytree(places.SHIPPED / "digits", gone)
+    visit(page, served)
+    choose(page, "gone")
+    assert run_here(page, "fp32") <= EXACT
+    shutil.rmtree(gone)
+    again = page.get_by_role("button", name="Generate here")
+    again.click()
+    expect(page.locator(".toast-body")).to_contain_text("there is no checkpoint 'gone'", ignore_case=True)
+    expect(again).to_be_enabled()
+    expect(page.locator("#ship-device .gd-device-status")).to_have_text(re.compile(r"ms each on this device\.$"))
 
 
 def test_of_two_quick_clicks_the_last_is_run(page: Page, served: str) -> None:

@@ -97,7 +97,7 @@ def _run(player: str, network: nn.Module, given: tuple[Tensor, ...], wanted: tup
     except Exception as error:  # whatever a network makes of inputs that it was never meant for
         reason = " ".join(str(error).split())[:120]
         raise CheckpointError(
-            f"recipe.json describes a {player} that does not take its task's inputs ({reason})"
+            f"recipe.json describes a {player} that can't take what its task gives ({reason})"
         ) from None
     if wanted is not None and tuple(made.shape) != wanted:
         raise CheckpointError(

@@ -25,13 +25,15 @@ function asked({ detail }) {
   home.closest(".gd-section").scrollIntoView({ block: "start", behavior: still.matches ? "auto" : "smooth" });
 }
 
-// The server's values of the same digits: asked for by an event, answered by another part of the page.
+// The server's values of the same digits, or null where it refuses: asked for by an event, answered by another part of
+// the page.
 function digits(checkpoint) {
   return (seed, count, label) => new Promise((resolve) => {
     const ask = String(++asks);
     const answered = ({ detail }) => {
-      if (detail.ask !== ask) return;
+      if (detail && detail.ask !== ask) return;
       home.removeEventListener("gd-compared", answered);
+      if (!detail) return resolve(null); // why is told in a corner of the page
       const bytes = Uint8Array.from(atob(detail.values), (letter) => letter.charCodeAt(0));
       resolve(new Float32Array(bytes.buffer));
     };
