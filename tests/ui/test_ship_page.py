@@ -11,6 +11,7 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from playwright.sync_api import expect
 from gandemo import checkpoint, places
 from gandemo.errors import RequestError
 from gandemo.nets import build_generator
-from gandemo.ship.export import making
+from gandemo.ship.export import making, records
 from gandemo.ui import ship_answers
 from tests import tiny_photos
 from tests.ship.fake_hub import FakeHub
@@ -180,6 +181,9 @@ def test_digits_are_made_on_this_device(any_page: Page, served: str) -> None:
 def test_where_the_server_refuses_to_compare_the_device_goes_on(page: Page, served: str, app_server: Any) -> None:
     gone = app_server.home / "checkpoints" / "gone"
     shutil.copytree(places.SHIPPED / "digits", gone)
+    made = records.of(gone)["fp32"]
+    records.path_of(gone, made).rename(gone / records.FOLDER / "gone.tflite")
+    records.add(gone, replace(made, file="gone.tflite"))
     visit(page, served)
     choose(page, "gone")
     assert run_here(page, "fp32") <= EXACT
