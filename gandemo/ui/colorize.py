@@ -35,7 +35,7 @@ def tab(demo: gr.Blocks) -> None:
 
     photos.work(TASK, files, chosen, bench, {"take": _taken, "album": _packed}, quick={"ask": _asked})
     chosen.input(None, js="() => gandemo.tell('colorize-bench', 'gd-changed')", api_visibility="private")
-    when(demo.load, lambda checkpoint: gr.HTML(**photos.cards(TASK, LEGEND, checkpoint)), chosen, chosen)
+    when(demo.load, lambda checkpoint: photos.opened(TASK, LEGEND, checkpoint), chosen, chosen)
     photo_api.colorize_endpoint(files)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from gandemo.ui import catalog, digits_api
-from gandemo.ui.events import any_of, when
+from gandemo.ui.events import any_of, unless_there, when
 from gandemo.ui.parts import part
 
 TASK = "digits"
@@ -87,7 +87,8 @@ def tab(demo: gr.Blocks) -> None:
     )
     when(wall.ask, _asked, None, wall, busy="wall", each=True)
     when(wall.select, _selected, None, inspector, each=True)
-    when(demo.load, _opened, wishes, [chosen, label, wall, figures, *sides], newest=[wall, chosen, label, figures])
+    shown_first = [chosen, label, wall, figures]
+    when(demo.load, _opened, [*wishes, *sides], [*shown_first, *sides], newest=[wall, chosen, label, figures])
 
 
 _VARIETY = "Less: more typical. More: stranger."
@@ -126,10 +127,10 @@ def _compare_section(names: list[str]) -> tuple[gr.Dropdown, gr.Dropdown]:
         part("compare-title")
         with gr.Row(elem_classes="gd-controls"):
             left = gr.Dropdown(
-                label="This design", elem_id="compare-left", min_width=140, **_side(names, "vanilla", -1)
+                label="This design", elem_id="compare-left", min_width=140, **_side(names, None, "vanilla", -1)
             )
             right = gr.Dropdown(
-                label="That design", elem_id="compare-right", min_width=140, **_side(names, "digits", 0)
+                label="That design", elem_id="compare-right", min_width=140, **_side(names, None, "digits", 0)
             )
             seed = gr.Number(0, label="Seed for both", precision=0, elem_id="compare-seed", min_width=100)
             dice = gr.Button("Roll the dice", elem_id="compare-dice", elem_classes="gd-dice", min_width=130)
@@ -170,7 +171,7 @@ def _changed(checkpoint: Any, seed: Any, label: Any, count: Any, variety: Any) -
     return [gr.Radio(**classes), made, _figures(checkpoint), None, gr.Radio(**_classes(checkpoint, every="All"))]
 
 
-def _opened(checkpoint: Any, seed: Any, label: Any, count: Any, variety: Any) -> list[Any]:
+def _opened(checkpoint: Any, seed: Any, label: Any, count: Any, variety: Any, left: Any, right: Any) -> list[Any]:
     names = [entry.name for entry in catalog.entries(TASK)]
     if not names:
         return [gr.skip()] * 6
@@ -182,8 +183,8 @@ def _opened(checkpoint: Any, seed: Any, label: Any, count: Any, variety: Any) ->
         gr.Radio(**classes),
         _wall(checkpoint, seed, classes["value"], count, variety),
         _figures(checkpoint),
-        gr.Dropdown(**_side(names, "vanilla", -1)),
-        gr.Dropdown(**_side(names, "digits", 0)),
+        gr.Dropdown(**unless_there(_side(names, left, "vanilla", -1), left)),
+        gr.Dropdown(**unless_there(_side(names, right, "digits", 0), right)),
     ]
 
 
@@ -253,8 +254,8 @@ def _classes(checkpoint: str | None, chosen: Any = "all", every: str = "Each col
     return {"choices": choices, "value": value, "interactive": True, "info": None}
 
 
-def _side(names: list[str], wanted: str, otherwise: int) -> dict[str, Any]:
-    value = wanted if wanted in names else names[otherwise] if names else None
+def _side(names: list[str], chosen: Any, wanted: str, otherwise: int) -> dict[str, Any]:
+    value = next((name for name in (chosen, wanted) if name in names), names[otherwise] if names else None)
     return {"choices": names, "value": value}
 
 

@@ -38,7 +38,7 @@ def tab(demo: gr.Blocks) -> None:
         )
     photos.work(TASK, files, chosen, bench, {"ask": _asked, "take": _taken, "album": _packed})
     chosen.input(None, js="() => gandemo.tell('enhance-bench', 'gd-changed')", api_visibility="private")
-    when(demo.load, lambda checkpoint: gr.HTML(**photos.cards(TASK, LEGEND, checkpoint)), chosen, chosen)
+    when(demo.load, lambda checkpoint: photos.opened(TASK, LEGEND, checkpoint), chosen, chosen)
     photo_api.enhance_endpoint(files)
 
 

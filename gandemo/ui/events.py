@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -70,6 +70,18 @@ def when(
         listening.success(None, **done)
         listening.failure(None, **done)  # `then` does not follow a failure in Gradio 6
     return listening
+
+
+def unless_there(properties: Mapping[str, Any], value: Any) -> dict[str, Any]:
+    """What a component is given when the page opens: without its value where that is the one that the page has.
+
+    The answer may come after somebody has chosen another, which stays.
+
+    Args:
+        properties: of the component, `value` among them.
+        value: what the page had when it asked.
+    """
+    return {name: each for name, each in properties.items() if name != "value" or each != value}
 
 
 def any_of(*events: Any) -> Callable[..., Any]:

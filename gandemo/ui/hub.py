@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from gandemo.ui import access, catalog, hub_identity
-from gandemo.ui.events import any_of, when
+from gandemo.ui.events import any_of, unless_there, when
 from gandemo.ui.parts import part
 
 QUEUE = "hub"
@@ -136,7 +136,7 @@ def _pull(wanted: Any, saved: Any, token: Any, request: gr.Request, oauth: gr.OA
 
 def _opened(chosen: Any, request: gr.Request) -> list[Any]:
     hidden = not (hub_identity.may_use_saved(request) and hub_identity.is_token_saved())
-    return [gr.Dropdown(**_choices(chosen)), gr.Checkbox(visible=False) if hidden else gr.skip()]
+    return [gr.Dropdown(**unless_there(_choices(chosen), chosen)), gr.Checkbox(visible=False) if hidden else gr.skip()]
 
 
 def _choices(chosen: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import gradio as gr
 
 from gandemo.errors import RequestError
 from gandemo.ui import catalog, photo_cards, photo_examples
-from gandemo.ui.events import when
+from gandemo.ui.events import unless_there, when
 from gandemo.ui.long_work import Tell, stop, ticket_of, told
 from gandemo.ui.models import QUEUE
 from gandemo.ui.parts import part
@@ -41,6 +41,11 @@ def cards(task: str, legend: str, chosen: str | None = None) -> dict[str, Any]:
         "legend": legend,
         "empty": f"There is no checkpoint yet. Train one with: python -m gandemo train {task}",
     }
+
+
+def opened(task: str, legend: str, chosen: Any) -> gr.HTML:
+    """The cards of the checkpoints that there are now, for a page that has just opened with one chosen."""
+    return gr.HTML(**unless_there(cards(task, legend, chosen), chosen))
 
 
 def checkpoint_of(task: str, chosen: Any) -> Any:

@@ -13,7 +13,7 @@ import gradio as gr
 
 from gandemo.ship.export import formats
 from gandemo.ui import access, catalog
-from gandemo.ui.events import when
+from gandemo.ui.events import unless_there, when
 from gandemo.ui.hub import hub_part
 from gandemo.ui.parts import PAGE, part
 from gandemo.ui.photo_files import PhotoFiles
@@ -110,7 +110,7 @@ def _compared(event: gr.EventData) -> dict[str, Any]:
 
 
 def _opened(chosen: Any) -> gr.Dropdown:
-    return gr.Dropdown(**_choices(chosen))
+    return gr.Dropdown(**unless_there(_choices(chosen), chosen))
 
 
 def _choices(chosen: Any) -> dict[str, Any]:

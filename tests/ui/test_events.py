@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 from gradio.helpers import special_args
 
-from gandemo.ui.events import when
+from gandemo.ui.events import unless_there, when
 
 
 class Page:
@@ -62,3 +62,9 @@ def test_answers_in_their_order_are_all_shown() -> None:
     assert page.ask(0, "a")[0] == "first a"
     assert page.ask(1, "b") == "second b"
     assert page.ask(0, "c")[0] == "first c"
+
+
+def test_what_a_page_has_already_is_not_given_to_it_again() -> None:
+    assert unless_there({"choices": ["a", "b"], "value": "a"}, "a") == {"choices": ["a", "b"]}
+    assert unless_there({"choices": ["b"], "value": "b"}, "a") == {"choices": ["b"], "value": "b"}
+    assert unless_there({"choices": [], "value": None}, None) == {"choices": []}

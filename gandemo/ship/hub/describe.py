@@ -141,10 +141,10 @@ def _results(source: Checkpoint) -> list[EvalResult]:
 
 def _photo_results(source: Checkpoint, evaluation: Mapping[str, Any]) -> list[EvalResult]:
     """For each kind of harm, the figures of what the checkpoint made of it, unless others say it otherwise."""
-    results = []
+    results, side = [], str(evaluation.get("side"))
     for harm, kind in evaluation["kinds"].items():
         sides = kind.get("sides") if isinstance(kind, Mapping) else None
-        figures = sides.get(evaluation.get("side")) if isinstance(sides, Mapping) else None
+        figures = sides.get(side) if isinstance(sides, Mapping) else None
         if not isinstance(figures, Mapping):
             continue
         data = f"{evaluation.get('reference', 'test photos')}, {kind.get('title', 'harmed')}"

@@ -1,8 +1,12 @@
 // Checkpoints as a row of cards; each is a radio button, so arrow keys and screen readers work as they do elsewhere.
 const { make } = window.gandemo;
 const group = element.querySelector("fieldset");
+let drawn = "";
 
 function draw() {
+  const wanted = JSON.stringify(props.choices || []);
+  if (wanted === drawn) return; // whoever stands on a card with the keyboard stays there
+  drawn = wanted;
   const legend = make("legend", {}, props.legend);
   const cards = (props.choices || []).map((choice) => {
     const input = make("input", {
