@@ -66,12 +66,14 @@ def base_of(source: Checkpoint) -> str:
 
 
 def without_path(recipe: Recipe) -> Recipe:
-    """The recipe as others may read it: of a path to somebody's pictures, or to a start, the last part alone."""
+    """The recipe as others may read it: of a path to pictures, or to another checkpoint, the last part alone."""
     changed = {}
     if recipe.dataset not in datasets.DATASETS:
         changed["dataset"] = Path(recipe.dataset).name
-    if recipe.init and not checkpoint.NAME.match(recipe.init):
-        changed["init"] = Path(recipe.init).name
+    for key in ("init", "features"):
+        named = getattr(recipe, key)
+        if named and not checkpoint.NAME.match(named):
+            changed[key] = Path(named).name
     return recipe.with_settings(changed) if changed else recipe
 
 

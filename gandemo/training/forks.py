@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gandemo import checkpoint
+from gandemo.data.datasets import DATASETS
 from gandemo.errors import CheckpointError, RecipeError
 from gandemo.nets import build_discriminator, build_generator
 from gandemo.recipe import Recipe
@@ -36,11 +37,15 @@ def plan(source: str, settings: Mapping[str, Any] | None = None, *, anew: bool =
             names; where that is not here, with the one that the run began with.
 
     Raises:
-        GanDemoError: there is no such checkpoint, a setting is wrong, or the weights no longer fit.
+        GanDemoError: there is no such checkpoint, a setting is wrong, the weights no longer fit, or the pictures that
+            it learned from did not come with it.
     """
+    settings = settings or {}
+    recipe = (recipe_of(source) if anew else checkpoint.resolve(source).recipe).with_settings(settings)
+    if "dataset" not in settings:
+        _check_data(source, recipe)
     if not anew:
-        return begin(checkpoint.resolve(source).recipe.with_settings(settings or {}), source)
-    recipe = recipe_of(source).with_settings(settings or {})
+        return begin(recipe, source)
     if has_start(recipe):
         return Fork(recipe, None)
     run = source.partition("/")[0]
@@ -50,6 +55,17 @@ def plan(source: str, settings: Mapping[str, Any] | None = None, *, anew: bool =
         raise no_start(recipe)
     check_fits(recipe, found)
     return Fork(recipe, found)
+
+
+def _check_data(source: str, recipe: Recipe) -> None:
+    """Refuses the pictures of a named checkpoint's recipe where they are none that everybody has.
+
+    It may be somebody else's: what it names would be looked for among the files of whoever trains.
+    """
+    if recipe.dataset not in DATASETS and any(path.name == source for path in checkpoint.folders()):
+        raise CheckpointError(
+            f"the pictures that {source} learned from, {recipe.dataset[:80]!r}, did not come with it; choose others"
+        )
 
 
 def begin(recipe: Recipe, source: str | None) -> Fork:

@@ -11,7 +11,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 import gradio as gr
 from starlette.middleware import Middleware
 
-from gandemo.errors import RequestError
+from gandemo.errors import HubError, RequestError
 from gandemo.ui import access, colorize, digits, enhance, photos, ship, train
 from gandemo.ui.parts import PAGE, part, read
 from gandemo.ui.room import Room
@@ -100,7 +100,12 @@ def _pull_listed() -> None:
     from gandemo.ship.hub import Hub, pull_listed
     from gandemo.ship.hub.client import token_of
 
-    for sentence in pull_listed(hub=Hub(token_of())):
+    try:
+        hub = Hub(token_of())
+    except HubError as error:
+        print(f"gandemo: {error}", flush=True)
+        hub = Hub()
+    for sentence in pull_listed(hub=hub):
         print(f"gandemo: {sentence}", flush=True)
 
 

@@ -20,6 +20,7 @@ from gandemo import places
 from gandemo.errors import RecipeError, RequestError
 from gandemo.figures import finite
 from gandemo.recipe import Recipe
+from gandemo.ship.hub.ids import HubId, looks_like_one
 from gandemo.ship.hub.origins import origin
 
 MAX_JSON_BYTES = 4 * 2**20
@@ -105,7 +106,7 @@ def _rank(entry: Entry) -> tuple[int, bool, bool, float, str]:
 def preferred() -> list[str]:
     """The checkpoints that come first, from GANDEMO_CHECKPOINTS: names, and repositories as a pull names them."""
     listed = (part.strip() for part in os.environ.get("GANDEMO_CHECKPOINTS", "").split(","))
-    return [part.replace("/", "--").replace("@", "--") for part in listed if part]
+    return [HubId.parse(part).folder if looks_like_one(part) else part for part in listed if part]
 
 
 def find(name: object, task: str) -> Entry:

@@ -30,6 +30,7 @@ def when(
     queue: str = QUEUE,
     at_once: int = 2,
     each: bool = False,
+    once: bool = False,
     newest: Sequence[gr.Component] = (),
 ) -> Any:
     """Listens to an event of the page. Its endpoint is the page's own; the API has endpoints of its own.
@@ -45,6 +46,7 @@ def when(
         each: every request is sent at once, and the page sees to their order. Else one that comes while another is
             under way waits for it, with the inputs as they are then; but Gradio sends it with the *first* one's event
             data, so this is for callbacks that look at event data.
+        once: one that comes while another is under way is none: for what must not happen twice.
         newest: outputs that other events ask for too, side by side with this one, and the first of which they have in
             common. An answer that comes after a later request of the same visitor for that one leaves them as they
             are.
@@ -63,7 +65,7 @@ def when(
         show_progress="hidden",
         concurrency_id=queue,
         concurrency_limit=at_once,
-        trigger_mode="multiple" if each else "always_last",
+        trigger_mode="multiple" if each else "once" if once else "always_last",
     )
     if busy:
         done = {"js": f"() => gandemo.busy('{busy}', false)", "api_visibility": "private"}

@@ -60,14 +60,21 @@ def hub_part(demo: gr.Blocks) -> None:
                 )
                 pull = gr.Button("Pull", variant="primary", elem_id="hub-pull")
                 pulled = part("hub-told", elem_id="hub-pulled")
-    pushing = when(push.click, _push, [source, target, what, private, saved, token], [pushed, token], queue=QUEUE)
+    pushing = when(
+        push.click, _push, [source, target, what, private, saved, token], [pushed, token], queue=QUEUE, once=True
+    )
     pulling = when(
-        any_of(pull.click, wanted.submit), _pull, [wanted, saved, token], [pulled, token, source], queue=QUEUE
+        any_of(pull.click, wanted.submit),
+        _pull,
+        [wanted, saved, token],
+        [pulled, token, source],
+        queue=QUEUE,
+        once=True,
     )
     for listening, shown in ((pushing, pushed), (pulling, pulled)):
         js = f"() => gandemo.tell('{shown.elem_id}', 'gd-failed')"
         listening.failure(None, js=js, api_visibility="private")
-    when(demo.load, _opened, source, [source, saved], queue=QUEUE)
+    when(demo.load, _opened, source, [source, saved])
 
 
 def _repository(label: str, info: str, elem_id: str) -> gr.Textbox:
@@ -135,8 +142,8 @@ def _pull(wanted: Any, saved: Any, token: Any, request: gr.Request, oauth: gr.OA
 
 
 def _opened(chosen: Any, request: gr.Request) -> list[Any]:
-    hidden = not (hub_identity.may_use_saved(request) and hub_identity.is_token_saved())
-    return [gr.Dropdown(**unless_there(_choices(chosen), chosen)), gr.Checkbox(visible=False) if hidden else gr.skip()]
+    shown = hub_identity.may_use_saved(request) and hub_identity.is_token_saved()
+    return [gr.Dropdown(**unless_there(_choices(chosen), chosen)), gr.Checkbox(visible=shown)]
 
 
 def _choices(chosen: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 from gandemo import checkpoint, places
 from gandemo.errors import GanDemoError, RequestError, sentence_of
 from gandemo.ship import hub
-from gandemo.ship.hub.origins import ORIGIN, origin
+from gandemo.ship.hub.origins import ORIGIN, VISITOR, origin
 from gandemo.ship.hub.pulling import Pulled, passing_cache
 from gandemo.ship.hub.pushing import Pushed
 from gandemo.ship.hub.space import push_space
 from gandemo.ship.hub.verify import FILES
 from gandemo.ui import access, catalog
-from gandemo.ui.hub_identity import Identity
+from gandemo.ui.catalog import preferred
+from gandemo.ui.hub_identity import Identity, on_space
 from gandemo.ui.long_work import Tell, told
 
 State = dict[str, Any]
@@ -26,6 +28,8 @@ State = dict[str, Any]
 # What visitors may bring to a public page: so large a file, so many checkpoints; the oldest goes for a new one.
 VISITORS_FILES = {name: min(bound, 64 * 2**20) for name, bound in FILES.items()}
 VISITORS_KEPT = 20
+PUBLIC_ALONE = "only what is public can be had on this page"
+_ITS_OWN = "it writes to what it has made for you alone, so choose a new name"  # as its OAuth scope has it
 TABS = {"digits": ("Digits", "checkpoint"), "colorize": ("Colorize", ""), "enhance": ("Enhance", "")}
 
 _making_room = threading.Lock()
@@ -37,7 +41,7 @@ def push(who: Identity, name: object, repo: object, *, space: bool, private: boo
     def work(tell: Tell) -> State:
         source = checkpoint.load(catalog.find_any(name).path)
         progress, say = _told_to(tell, "Sending")
-        asker = hub.Hub(who.token, offline=False, tell=say)
+        asker = hub.Hub(who.token, offline=False, instead=_ITS_OWN if on_space() else "", tell=say)
         tell(0.0, "Looking at the repository")
         target = _text(repo, "the repository")
         send = push_space if space else hub.push
@@ -56,15 +60,14 @@ def pull(who: Identity, repo: object) -> Iterator[State]:
     def work(tell: Tell) -> State:
         source = hub.HubId.parse(_text(repo, "the repository"))
         progress, say = _told_to(tell, "Fetching")
-        asker = hub.Hub(None if public else who.token, offline=who.owner, tell=say)
+        instead = PUBLIC_ALONE if public else ""
+        asker = hub.Hub(None if public else who.token, offline=who.owner, instead=instead, tell=say)
         tell(0.0, "Looking at the repository")
         with nullcontext(asker) if who.owner else passing_cache(asker) as asker:
             if not public:
                 return _pulled(hub.pull(source, asker, progress=progress))
             with _room(source.folder):
-                return _pulled(
-                    hub.pull(source, asker, progress=progress, bounds=VISITORS_FILES, note={"by": "a visitor"})
-                )
+                return _pulled(hub.pull(source, asker, progress=progress, bounds=VISITORS_FILES, note={"by": VISITOR}))
 
     yield from _shown(work)
 
@@ -119,23 +122,23 @@ def _pulled(done: Pulled) -> State:
 
 @contextmanager
 def _room(name: str) -> Iterator[None]:
-    """Room for one more checkpoint of visitors; what the owner has is never touched.
+    """One more checkpoint of visitors, and none too many once it is here; what the owner has is never touched.
 
     Raises:
         RequestError: the owner has that very one.
     """
+    root = places.home() / "checkpoints"
+    if (root / name).exists() and origin(root / name).get("by") != VISITOR:
+        raise RequestError(f"the owner of this page has {name} already; choose it in a list of checkpoints")
+    yield
     with _making_room:
-        root = places.home() / "checkpoints"
-        if (root / name).exists() and origin(root / name).get("by") != "a visitor":
-            raise RequestError(f"the owner of this page has {name} already; choose it in a list of checkpoints")
-        others = [path.parent for path in root.glob(f"*/{ORIGIN}") if path.parent.name != name]
-        theirs = [path for path in others if origin(path).get("by") == "a visitor"]
+        others = [path.parent for path in root.glob(f"*/{ORIGIN}") if path.parent.name not in (name, *preferred())]
+        theirs = [path for path in others if not path.name.startswith(".") and origin(path).get("by") == VISITOR]
         theirs.sort(key=_age)
         for path in theirs[: max(0, len(theirs) - VISITORS_KEPT + 1)]:
-            away = path.with_name(f".{path.name}.gone")
-            path.rename(away)
-            shutil.rmtree(away, ignore_errors=True)
-        yield
+            path.rename(path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.gone"))
+        for gone in root.glob(".*.gone"):  # an earlier one, too, that was ended in the middle
+            shutil.rmtree(gone, ignore_errors=True)
 
 
 def _age(folder: Path) -> float:

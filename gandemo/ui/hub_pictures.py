@@ -89,7 +89,8 @@ def _fetch(source: HubId, fetch: _Fetch) -> None:
         fetch.done, fetch.total = done, total
 
     bounds = Bounds(files=VISITORS_FILES, size=access.BOUNDS.upload) if access.is_public() else Bounds()
+    hub = Hub(None, offline=access.is_local(), instead="only what is public can be had on this page")
     try:
-        fetch.found = pull_pictures(source, Hub(None, offline=access.is_local()), progress=hear, bounds=bounds)
+        fetch.found = pull_pictures(source, hub, progress=hear, bounds=bounds)
     except Exception as error:  # told by whoever asks next
         fetch.error = error

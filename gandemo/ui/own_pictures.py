@@ -122,13 +122,15 @@ def title_of(name: str) -> str:
 
 
 def name_of(name: str) -> str:
-    """A recipe's data set as the page names it: the inverse of `dataset`."""
+    """A recipe's data set as the page names it: the inverse of `dataset`, but for the owner's paths elsewhere."""
     if name in datasets.DATASETS:
         return name
     path = Path(name.removeprefix(datasets.CLASSES))
     if path.parent == own.pulled_home():
         return HUB + path.name
-    return PREFIX + path.name if _is_kept(name) else str(path)
+    if _is_kept(name):
+        return PREFIX + path.name
+    return str(path) if access.is_local() else path.name  # where it lies is nobody's business
 
 
 def _is_kept(name: str) -> bool:

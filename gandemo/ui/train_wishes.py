@@ -6,14 +6,16 @@ Importing it loads torch, as the forks of checkpoints need it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from gandemo import checkpoint
 from gandemo.data import datasets
-from gandemo.errors import RequestError
+from gandemo.errors import RecipeError, RequestError
 from gandemo.recipe import Recipe
 from gandemo.recipes import RECIPES
+from gandemo.ship.hub.origins import VISITOR, origin
 from gandemo.training import estimate, forks, runs
 from gandemo.ui import access, own_pictures, train_form
 
@@ -49,8 +51,9 @@ class Wish:
         anew = bool(values.get("anew"))
         base = source_recipe(str(source)) if source else named(values.get("recipe"))
         recipe = base.with_settings(settings)
-        if values.get("dataset") is not None:
-            recipe = datasets.fit(recipe, own_pictures.dataset(values["dataset"], recipe))
+        asked = values.get("dataset")
+        if asked is not None and not _is_owners(asked, base.dataset):
+            recipe = datasets.fit(recipe, own_pictures.dataset(asked, recipe))
             settings |= {"dataset": recipe.dataset, "classes": recipe.classes}
         if source:
             planned = forks.plan(str(source), settings, anew=anew)
@@ -66,7 +69,44 @@ class Wish:
         minutes = _minutes(values.get("minutes"))
         if access.is_public():
             minutes = within_bounds(recipe, minutes)
+            if source:
+                _check_design(str(source), recipe)
         return cls(recipe, init, minutes)
+
+
+def _is_owners(asked: object, dataset: str) -> bool:
+    """Whether a data set is asked for that only the owner of this machine could name, and that a run has already."""
+    told = own_pictures.name_of(dataset)
+    return (
+        asked == told and told not in datasets.DATASETS and not told.startswith((own_pictures.PREFIX, own_pictures.HUB))
+    )
+
+
+def _check_design(source: str, recipe: Recipe) -> None:
+    """Refuses to train what a visitor has brought, unless it is a design of ours: its networks may ask for anything.
+
+    Raises:
+        RequestError: it is another one.
+    """
+    folders = [path for path in checkpoint.folders() if path.name == source]
+    if not folders or origin(folders[0]).get("by") != VISITOR:
+        return
+    free = ("name", "description", "source", "dataset", "classes", "init", "features", *access.BOUNDS.settings)
+    wanted = {key: _value(recipe, key) for key in free}
+    for known in RECIPES.values():
+        with suppress(RecipeError):  # what is free does not go with every design
+            if known.task == recipe.task and known.with_settings(wanted) == recipe:
+                return
+    raise RequestError(
+        f"{source} has a design of its own, and a public server trains gandemo's alone; run gandemo on your own machine"
+    )
+
+
+def _value(recipe: Recipe, key: str) -> Any:
+    found: Any = recipe
+    for part in key.split("."):
+        found = getattr(found, part)
+    return found
 
 
 def named(name: object) -> Recipe:

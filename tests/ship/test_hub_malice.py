@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,11 @@ MALICE: dict[str, tuple[Callable[[dict[str, bytes]], dict[str, bytes]], str]] = 
     "no JSON": (swapped("recipe.json", b"import os"), "the recipe is not valid JSON"),
     "nested JSON": (swapped("recipe.json", b"[" * 200_000), "the recipe is not valid JSON"),
     "an unknown key": (recipe(hook="os.system"), "a recipe has no key 'hook'"),
+    "a path for its pictures": (recipe(dataset="/etc/passwd"), "names a path, '/etc/passwd', as its dataset"),
+    "a path to class folders": (recipe(dataset="classes:C:\\x"), "names a path, .* as its dataset"),
+    "the folder above": (recipe(dataset=".."), "names a path, '..', as its dataset"),
+    "a path for its start": (recipe(init="../runs/hers"), "names a path, .* as its init"),
+    "a path for its features": (recipe(features="a/b"), "names a path, .* as its features"),
     "an unknown task": (recipe(task="mine"), "its task 'mine' is none that gandemo knows"),
     "an unknown network": (recipe(generator__name="os.system"), "recipe.json: .*os.system"),
     "a network without end": (
@@ -174,6 +180,18 @@ def test_a_file_that_came_damaged(
     server.plant(REPO.repo, files_of(source))
     server.garble("/storage/", times=1)
     assert (pull(REPO, who("")).checkpoint.path / "generator.safetensors").read_bytes() == good
+
+
+@pytest.mark.parametrize("kind", [b"gAMA", b"cHRM", b"tRNS", b"iCCP", b"pHYs"])
+def test_a_preview_whose_chunks_are_cut(
+    kind: bytes, server: FakeHub, who: Callable[..., Hub], source: Checkpoint
+) -> None:
+    whole = (source.path / "preview.png").read_bytes()
+    chunk = struct.pack(">I", 1) + kind + b"\0" + struct.pack(">I", zlib.crc32(kind + b"\0"))
+    end = whole.rindex(b"IEND") - 4
+    server.plant(REPO.repo, {**files_of(source), "preview.png": whole[:end] + chunk + whole[end:]})
+    with pytest.raises(CheckpointError, match=r"preview\.png is no PNG, or damaged"):
+        pull(REPO, who(""))
 
 
 def test_a_picture_bomb(server: FakeHub, who: Callable[..., Hub], source: Checkpoint) -> None:

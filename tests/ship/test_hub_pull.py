@@ -20,7 +20,7 @@ from gandemo.nets import build_generator
 from gandemo.recipes import RECIPES
 from gandemo.ship.export import making, records
 from gandemo.ship.hub import Hub, HubId, fetch, pull, pull_listed, push, verify
-from gandemo.ship.hub.origins import ORIGIN, origin
+from gandemo.ship.hub.origins import ORIGIN, VISITOR, origin
 from gandemo.ship.hub.pulling import passing_cache
 from gandemo.tasks import TASKS
 from tests import tiny, tiny_photos
@@ -266,7 +266,10 @@ def test_nothing_of_ones_own_is_replaced(
         pull(HubId("ben/tiny"), who(""), name="hers")
     laid = json.dumps({"repo": REPO.repo, "revision": "a/b"})
     (tiny.save(home / "checkpoints" / HubId(REPO.repo, "a/b").folder).path / ORIGIN).write_text(laid)
-    with pytest.raises(RequestError, match="did not come from ada/tiny@a-b; choose another name"):
+    with pytest.raises(
+        RequestError,
+        match=r"did not come from ada/tiny@a-b; give it .* gandemo pull ada/tiny@a-b --name N",
+    ):
         pull(HubId(REPO.repo, "a-b"), who(""))
     for name in ("../out", "a/b", ".x"):
         with pytest.raises(RequestError, match="no name for a checkpoint"):
@@ -319,6 +322,10 @@ def test_the_first_start_pulls_what_is_listed(
     before = len(server.log)
     assert list(pull_listed("ada/tiny", who(""))) == []
     assert len(server.log) == before
+    note = home / "checkpoints" / "ada--tiny" / ORIGIN
+    note.write_text(json.dumps({**json.loads(note.read_text()), "by": VISITOR}))
+    assert list(pull_listed("ada/tiny", who(""))) == ["pulled ada/tiny as ada--tiny"]
+    assert "by" not in origin(home / "checkpoints" / "ada--tiny")  # the owner's from now on
     assert (home / "checkpoints" / "ada--tiny").is_dir()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from huggingface_hub import constants
 from safetensors.torch import load
 
 from gandemo.checkpoint import Checkpoint
@@ -17,6 +18,7 @@ from gandemo.errors import CheckpointError, HubError, RequestError
 from gandemo.recipes import RECIPES
 from gandemo.ship.hub import Hub, push
 from gandemo.ship.hub.client import TOKEN_PAGE, token_of
+from gandemo.ui.hub_identity import is_token_saved
 from tests import tiny
 from tests.ship.fake_hub import FakeHub, File
 
@@ -244,6 +246,7 @@ def test_a_commit_whose_answer_was_lost_is_found_done(
     pushed = push(source, REPO, who())
     assert server.repo(REPO).titles == ["initial commit", "tiny, by gandemo"]
     assert pushed.commit == server.repo(REPO).refs["main"]
+    assert set(pushed.sent) == set(server.files(REPO))  # it is told what came of it, not that nothing changed
 
 
 def test_somebody_else_is_quicker(server: FakeHub, who: Callable[..., Hub], source: Checkpoint) -> None:
@@ -334,13 +337,35 @@ def test_a_token_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(" hf_ada\n")
     assert token_of(file) == "hf_ada"
-    for text, says in (("", "must hold a token"), ("two words", "must hold a token")):
+    for text, says in (
+        ("", "must hold a token"),
+        ("two words", "must hold a token"),
+        ("h\0f\0_", "must hold a token"),
+        ("hf_\u00e9", "must hold a token"),
+    ):
         file.write_text(text)
         with pytest.raises(HubError, match=says) as refused:
             token_of(file)
         assert TOKEN_PAGE in str(refused.value)
     with pytest.raises(HubError, match=r"can't read the token from .*: No such file"):
         token_of(tmp_path / "nowhere")
+
+
+def test_a_saved_token_that_can_not_be_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    (home / "token").mkdir()
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
+    with pytest.raises(HubError, match=r"can't read the token that is saved .*: Is a directory; run hf auth"):
+        token_of()
+    assert is_token_saved()  # so that it is offered, and whoever takes it is told
+
+
+def test_who_can_give_no_other_token_is_told_what_else_to_do(
+    server: FakeHub, who: Callable[..., Hub], source: Checkpoint
+) -> None:
+    server.plant("ben/tiny", {})
+    with pytest.raises(HubError, match=r"this page may not write to ben/tiny \(.*\); choose a new name$"):
+        push(source, "ben/tiny", who(instead="choose a new name"))
 
 
 def test_an_asker_does_not_show_its_token() -> None:

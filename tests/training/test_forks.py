@@ -67,7 +67,8 @@ def test_a_start_that_goes_meanwhile_is_said(home: Path) -> None:
         runs.lay_out(runs.new_run_dir(tiny.DIGITS), tiny.DIGITS, gone)
 
 
-def test_a_fork_anew_needs_no_checkpoint(home: Path) -> None:
+def test_a_fork_anew_needs_no_checkpoint(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.add_dataset(monkeypatch)
     runs.lay_out(home / "runs" / "young", tiny.DIGITS)
     with pytest.raises(CheckpointError):
         forks.plan("young")
@@ -75,6 +76,19 @@ def test_a_fork_anew_needs_no_checkpoint(home: Path) -> None:
     assert planned == forks.Fork(tiny.DIGITS.with_settings({"seed": 7}), None)
     tiny.save(home / "checkpoints" / "mine")
     assert forks.plan("mine", anew=True).recipe == tiny.DIGITS
+
+
+@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("data", ["classes:{}", "{}", "his.zip", "his"])
+def test_the_pictures_of_a_checkpoint_are_not_looked_for(data: str, anew: bool, home: Path, tmp_path: Path) -> None:
+    """What somebody's recipe names may lie on this machine, and be somebody else's."""
+    recipe = tiny.DIGITS.with_settings({"dataset": data.format(tmp_path)})
+    tiny.save(home / "checkpoints" / "his", recipe)
+    with pytest.raises(CheckpointError, match=r"the pictures that his learned from, .*, did not come with it; choose"):
+        forks.plan("his", anew=anew)
+    assert forks.plan("his", {"dataset": "mnist"}, anew=anew).recipe.dataset == "mnist"
+    runs.lay_out(home / "runs" / "mine", recipe)  # a run of this machine knows where its pictures are
+    assert forks.plan("mine", anew=True).recipe.dataset == recipe.dataset
 
 
 def test_anew_where_the_recipes_start_is_gone_begins_where_the_run_did(home: Path) -> None:

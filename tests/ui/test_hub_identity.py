@@ -116,7 +116,7 @@ def test_signing_in_is_offered_where_it_works(page: Callable[..., None], monkeyp
     assert hub_identity.can_sign_in()
 
 
-@pytest.mark.parametrize("typed", ["two words", "hf_\u00e9", "x" * 500, "a\nb"])
+@pytest.mark.parametrize("typed", ["two words", "hf_\u00e9", "x" * 500, "a\nb", "hf_\0a", "\x7fhf"])
 def test_what_is_no_token(typed: str, page: Callable[..., None]) -> None:
     page()
     with pytest.raises(RequestError, match="that is no token") as refused:

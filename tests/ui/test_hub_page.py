@@ -56,7 +56,7 @@ def test_on_a_space_visitors_act_in_their_own_name(hub: FakeHub, start_app: Call
         assert visitor.ask("hub-push", asked)["data"][0]["kind"] == "done"
         assert "generator.safetensors" in hub.files("ben/mine")
         told = visitor.ask("hub-push", ["digits", "ada/hers", "model", False, True, "hf_ada"])["data"][0]
-        assert (told["kind"], told["text"][:45]) == ("failed", "This token may not write to ada/hers (You don")
+        assert (told["kind"], told["text"][:44]) == ("failed", "This page may not write to ada/hers (You do")
         assert "anybody may see" in visitor.ask("hub-pull", ["ada/secret", True, "hf_ada"])["data"][0]["text"]
         assert visitor.ask("hub-pull", ["ben/nice", False, ""])["data"][0]["kind"] == "done"
     asked_as = {call.token for call in hub.log if call.path.startswith(("/api/models", "/api/repos"))}
@@ -170,14 +170,26 @@ def test_visitors_bring_so_many_and_touch_nothing_of_the_owner(
         server.plant(f"ben/n{number}", made)
         *_, last = hub_answers.pull(Identity("hf_ada"), f"ben/n{number}")
         assert last["kind"] == "done"
+    *_, last = hub_answers.pull(Identity(), "ben/mistyped")  # nothing comes, so nothing goes
+    assert last["kind"] == "failed"
+    assert last["text"].endswith("check the name: only what is public can be had on this page.")
     left = {path.name: origin(path).get("by") for path in (home / "checkpoints").iterdir()}
     assert left == {"mine": None, "ben--n2": "a visitor", "ben--n3": "a visitor"}
     assert server.tokens() == set()
     assert checkpoint.load(mine.path).recipe == tiny.DIGITS
     assert not (home / "hf").exists()  # nothing stays in the owner's cache
+    (home / "checkpoints" / ".ben--n2.gone" / "half").mkdir(parents=True)  # the server was ended in the middle
+    monkeypatch.setenv("GANDEMO_CHECKPOINTS", "https://huggingface.co/ben/n2")  # what the page opens with stays
+    server.plant("ben/n4", made)
+    *_, last = hub_answers.pull(Identity(), "ben/n4")
+    assert last["kind"] == "done"
+    left = {path.name for path in (home / "checkpoints").iterdir()}
+    assert left == {"mine", "ben--n2", "ben--n3", "ben--n4"}
 
 
 def test_what_a_server_opens_with_comes_first(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny.save(filled / "checkpoints" / "ada--mine")
-    monkeypatch.setenv("GANDEMO_CHECKPOINTS", "ada/mine, tiny-plain")
-    assert [entry.name for entry in catalog.entries("digits")][:2] == ["ada--mine", "tiny-plain"]
+    tiny.save(filled / "checkpoints" / "ada--mine--refs-pr-1")
+    monkeypatch.setenv("GANDEMO_CHECKPOINTS", "ada/mine@refs/pr/1, https://huggingface.co/ada/mine, tiny-plain")
+    first = ["ada--mine--refs-pr-1", "ada--mine", "tiny-plain"]
+    assert [entry.name for entry in catalog.entries("digits")][:3] == first

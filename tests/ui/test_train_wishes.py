@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 
 from gandemo import places
 from gandemo.data import datasets
-from gandemo.errors import GanDemoError
+from gandemo.errors import GanDemoError, RequestError
 from gandemo.recipes import RECIPES
+from gandemo.ship.hub.origins import ORIGIN, VISITOR
 from gandemo.training import runs
-from gandemo.ui import train_form
+from gandemo.ui import access, own_pictures, train_form
 from gandemo.ui.train_wishes import Wish
 from tests import tiny
 
@@ -119,6 +121,46 @@ def test_a_fork_starts_from_a_runs_checkpoint(home: Path) -> None:
     assert Wish.parse({"source": "parent-1", "anew": True}).init is None
     with pytest.raises(GanDemoError, match="leave the networks"):
         Wish.parse({"source": "parent-1", "settings": {"generator.args.channels": [4, 4, 4]}})
+
+
+def test_what_a_visitor_brought_is_trained_where_it_is_of_our_design(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "is_local", lambda: False)
+    recipe = RECIPES["vanilla"].with_settings({"steps": 500, "loss.r1": 1.0, "seed": 3, "name": "hers"})
+    brought = tiny.save(home / "checkpoints" / "ada--x", recipe).path
+    note = {"repo": "ada/x", "by": VISITOR}
+    (brought / ORIGIN).write_text(json.dumps(note))
+    assert Wish.parse({"source": "ada--x", "settings": {"steps": 400}}).recipe == recipe.with_settings({"steps": 400})
+    for settings in (
+        {"d_steps": 100},
+        {"image_size": 56},
+        {"generator.args.widths": [16, 16]},
+        {"evaluate_samples": 99_999},
+    ):
+        tiny.save(brought, recipe.with_settings(settings))
+        (brought / ORIGIN).write_text(json.dumps(note))
+        for asked in ({"source": "ada--x"}, {"source": "ada--x", "anew": True}):
+            with pytest.raises(RequestError, match="ada--x has a design of its own, and a public server trains"):
+                Wish.parse(asked)
+    (brought / ORIGIN).unlink()  # the owner answers for it
+    assert Wish.parse({"source": "ada--x"}).recipe.evaluate_samples == 99_999
+
+
+def test_where_the_owners_pictures_lie_is_nobodys_business(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "patients")
+    recipe = RECIPES["vanilla"].with_settings({"dataset": f"classes:{path}"})
+    runs.lay_out(home / "runs" / "mine-1", recipe)
+    assert own_pictures.name_of(recipe.dataset) == path
+    monkeypatch.setattr(access, "is_local", lambda: False)
+    told = own_pictures.name_of(recipe.dataset)
+    assert told == "patients"
+    assert Wish.parse({"source": "mine-1", "anew": True, "dataset": told}).recipe == recipe  # the run's own, unchanged
+    for other in (path, f"classes:{path}", "elsewhere"):
+        with pytest.raises(RequestError, match="there is no data set"):
+            Wish.parse({"source": "mine-1", "anew": True, "dataset": other})
 
 
 def test_where_a_training_begins(home: Path) -> None:

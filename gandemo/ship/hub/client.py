@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import httpx2 as httpx  # the one that huggingface_hub asks with
 import huggingface_hub
@@ -38,6 +38,7 @@ ATTEMPTS = 5  # at a commit, which the library does not repeat
 LOOKS = 3  # at what is there
 LONGEST_WAIT = 60.0  # seconds that the Hub may ask to wait; more is told instead of waited
 TOKEN_PAGE = "https://huggingface.co/settings/tokens"
+_SAVED = "the token that is saved on this machine"
 _PASSING = (408, 429, 500, 502, 503, 504)
 
 
@@ -96,6 +97,7 @@ class Hub:
         cache: where downloads are kept for others to find; None: where `huggingface_hub` keeps them.
         offline: what is in the cache may be used where the Hub can't be reached. Only for whoever owns the cache:
             it may hold what others are not allowed to see.
+        instead: what to do where another token would be needed, if whoever asks can't give one; empty: they can.
         sleep: waits between two attempts.
         tell: hears a sentence about what goes on.
     """
@@ -104,6 +106,7 @@ class Hub:
     endpoint: str | None = None
     cache: Path | None = None
     offline: bool = True
+    instead: str = ""
     sleep: Callable[[float], None] = time.sleep
     tell: Callable[[str], None] = _nobody_listens
 
@@ -168,7 +171,8 @@ class Hub:
             if isinstance(one, LocalTokenNotFoundError):
                 return NO_TOKEN
             if isinstance(one, GatedRepoError):
-                return f"{where} asks for its conditions to be accepted first: {self.api.endpoint}/{repo}"
+                page = self.instead or f"{self.api.endpoint}/{repo}"
+                return f"{where} asks for its conditions to be accepted first: {page}"
             if isinstance(one, DisabledRepoError):
                 return f"{where} was disabled by the Hub; choose another one"
             if isinstance(one, RevisionNotFoundError):
@@ -189,16 +193,17 @@ class Hub:
     def _answer(self, error: HfHubHTTPError, where: str) -> str:
         status, said = error.response.status_code, " ".join((error.server_message or "").split())[:160]
         if status == 401 and "credentials" in said.lower():
+            if self.instead:
+                return "the Hub does not know this sign-in any more; sign out, and in again"
             return f"the Hub does not know this token: it is wrong, or no longer valid; make another at {TOKEN_PAGE}"
         if isinstance(error, RepositoryNotFoundError) or status == 401:
             seen = "this token may see" if self.token else "anybody may see"
-            return (
-                f"there is no {where} on {self.host} that {seen}; check the name, or give a token of somebody who may"
-            )
+            more = f": {self.instead}" if self.instead else ", or give a token of somebody who may"
+            return f"there is no {where} on {self.host} that {seen}; check the name{more}"
         if status == 403:
-            return (
-                f"this token may not write to {where}{f' ({said})' if said else ''}; make one that may at {TOKEN_PAGE}"
-            )
+            more = self.instead or f"make one that may at {TOKEN_PAGE}"
+            whose = "this page" if self.instead else "this token"
+            return f"{whose} may not write to {where}{f' ({said})' if said else ''}; {more}"
         if status in (409, 412):
             return f"{where} was changed by somebody else at the same moment, time and again; try again in a minute"
         if status == 413:
@@ -241,15 +246,27 @@ def token_of(file: Path | None = None) -> str | None:
         HubError: the file can't be read or holds no token.
     """
     if file is None:
-        return huggingface_hub.get_token()
+        try:
+            found = huggingface_hub.get_token()
+        except Exception as error:  # a file that is not ours to read, or no text
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise HubError(f"can't read {_SAVED}: {reason}; run hf auth login again, or set HF_TOKEN") from None
+        return found if found is None or is_token(found) else _no_token(_SAVED)
     try:
         token = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise HubError(f"can't read the token from {file}: {reason}") from None
-    if not token or len(token) > 400 or any(letter.isspace() for letter in token):
-        raise HubError(f"{file} must hold a token and nothing else; make one at {TOKEN_PAGE}")
-    return token
+    return token if is_token(token) else _no_token(str(file))
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be a token: one word that a header carries."""
+    return 0 < len(text) <= 400 and text.isascii() and text.isprintable() and " " not in text
+
+
+def _no_token(where: str) -> NoReturn:
+    raise HubError(f"{where} must hold a token and nothing else; make one at {TOKEN_PAGE}")
 
 
 def _reason(error: BaseException) -> str:

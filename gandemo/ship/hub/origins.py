@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 ORIGIN = "origin.json"
+VISITOR = "a visitor"  # who brought it, where it was none of the owner's doing
 _MAX_BYTES = 2**16
 
 

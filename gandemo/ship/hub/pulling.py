@@ -28,7 +28,7 @@ from gandemo.errors import CheckpointError, GanDemoError, HubError, RequestError
 from gandemo.ship.export import making
 from gandemo.ship.hub.client import LOOKS, Hub, patience
 from gandemo.ship.hub.ids import HubId
-from gandemo.ship.hub.origins import ORIGIN, origin
+from gandemo.ship.hub.origins import ORIGIN, VISITOR, origin
 from gandemo.ship.hub.verify import FILES, NEEDED, verify
 
 LISTED = "GANDEMO_CHECKPOINTS"
@@ -113,7 +113,7 @@ def pull(
     """
     name = name or source.folder
     if not checkpoint.NAME.match(name):
-        raise RequestError(f"{name!r} is no name for a checkpoint; choose a shorter or plainer one with --name")
+        raise RequestError(f"{name!r} is no name for a checkpoint; {_with_name(source)}")
     path = (root or places.home() / "checkpoints") / name
     _check_free(path, source)
     pulled = fetch(source, hub, progress, bounds)
@@ -142,7 +142,8 @@ def pull_listed(text: str | None = None, hub: Hub | None = None) -> Iterator[str
             continue
         try:
             source = HubId.parse(part)
-            if (places.home() / "checkpoints" / source.folder).is_dir():
+            here = places.home() / "checkpoints" / source.folder
+            if here.is_dir() and origin(here).get("by") != VISITOR:  # a visitor's becomes the owner's
                 continue
             pulled = pull(source, hub or Hub())
             yield f"pulled {source} as {pulled.checkpoint.name}"
@@ -166,9 +167,12 @@ def _check_free(path: Path, source: HubId) -> None:
     other = path.name == source.folder and before.get("revision", "") != source.revision
     if before.get("repo") != source.repo or other:
         raise RequestError(
-            f"there is a checkpoint {path.name} here already that did not come from {source}; "
-            "choose another name with --name"
+            f"there is a checkpoint {path.name} here already that did not come from {source}; {_with_name(source)}"
         )
+
+
+def _with_name(source: HubId) -> str:
+    return f"give it another one: python -m gandemo pull {source} --name NAME"
 
 
 def commit_of(source: HubId, hub: Hub, repo_type: str | None = None) -> str:

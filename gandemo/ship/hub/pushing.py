@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2 as httpx  # the one that huggingface_hub asks with
@@ -148,6 +148,7 @@ def commit(
     """
     with hub.asking(repo):
         created = make(repo, hub, kind, private)
+        tried: Pushed | None = None
         for attempt in range(1, ATTEMPTS + 1):
             info = hub.patiently(lambda: hub.api.repo_info(repo, repo_type=kind))
             parent = str(info.sha)
@@ -166,16 +167,18 @@ def commit(
                 created=created,
             )
             if not additions and not deletions:
-                return result
+                # of an attempt whose answer was lost, this is what it has done
+                return result if tried is None else replace(tried, commit=parent)
             try:
                 _send(additions, repo, hub, kind, progress)
                 done = hub.api.create_commit(
                     repo, [*additions, *deletions], commit_message=message, repo_type=kind, parent_commit=parent
                 )
-                return Pushed(**{**vars(result), "commit": done.oid})
+                return replace(result, commit=done.oid)
             except Exception as error:
                 # The next round looks at the repository anew: one that moved on gets another parent, and a commit whose
                 # answer was lost turns out to be there already.
+                tried = result
                 wait = _worth_another(error)
                 if wait is None or attempt == ATTEMPTS:
                     raise

@@ -56,6 +56,7 @@ def verify(folder: Path) -> Checkpoint:
     found = checkpoint.load(folder)
     if found.recipe.task not in TASKS:
         raise CheckpointError(f"its task {found.recipe.task!r} is none that gandemo knows: {', '.join(TASKS)}")
+    _check_names(found.recipe)
     generator, discriminator = plan(found.recipe)
     demands.check(found.recipe, generator, discriminator)
     _check_header(generator, folder / "generator.safetensors")
@@ -71,6 +72,15 @@ def verify(folder: Path) -> Checkpoint:
     _check_preview(folder / "preview.png")
     _check_text(folder / "README.md")
     return found
+
+
+def _check_names(recipe: Recipe) -> None:
+    """Data and other checkpoints go by names: a path would be one of whoever pulls this."""
+    for key in ("dataset", "init", "features"):
+        named = getattr(recipe, key)
+        is_path = any(mark in named for mark in "/\\:") or named.startswith(".")
+        if is_path or len(named) > 255:
+            raise CheckpointError(f"recipe.json names a path, {named[:80]!r}, as its {key}; a name was expected")
 
 
 class _Plan(TorchFunctionMode):
@@ -147,7 +157,9 @@ def _check_preview(path: Path) -> None:
             if max(picture.size) > LARGEST_PREVIEW:
                 raise CheckpointError(f"preview.png is {picture.width}×{picture.height}; 4096 to a side is the most")
             picture.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except CheckpointError:
+        raise
+    except Exception:  # whatever a decoder makes of what was never a picture
         raise CheckpointError("preview.png is no PNG, or damaged") from None
 
 
