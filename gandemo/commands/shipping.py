@@ -51,8 +51,12 @@ def export(
         print(_told(made, source.path))
         print(f"wrote {output}")
     if browser:
+
+        def not_in_8_bits(why: str) -> None:
+            print(f"no int8: {why}", file=sys.stderr)
+
         with _stages(f"{source.name} for browsers") as tell:
-            files = making.for_browsers(source, size=size, tell=lambda _: tell)
+            files = making.for_browsers(source, size=size, tell=lambda _: tell, refused=not_in_8_bits)
         for made in files:
             print(_told(made, source.path))
     if web is not None:

@@ -27,6 +27,7 @@ def when(
     outputs: Any,
     *,
     busy: str = "",
+    begins: str = "",
     queue: str = QUEUE,
     at_once: int = 2,
     each: bool = False,
@@ -41,6 +42,7 @@ def when(
         inputs: of the callback.
         outputs: of the callback.
         busy: id of the component that shows a line while the answer is made.
+        begins: id of the component that hears "gd-begun" when a request is sent, which may wait for a place.
         queue: whose places are shared.
         at_once: places in it.
         each: every request is sent at once, and the page sees to their order. Else one that comes while another is
@@ -55,11 +57,12 @@ def when(
         places = range(len(outputs)) if isinstance(outputs, list) else None
         stay = None if places is None else {index for index in places if outputs[index] in newest}
         callback = _newest_stays(callback, str(newest[0].elem_id), stay)
+    said = f"gandemo.busy('{busy}', true);" if busy else f"gandemo.tell('{begins}', 'gd-begun');" if begins else ""
     listening = event(
         calm(callback),
         inputs,
         outputs,
-        js=f"(...values) => {{ gandemo.busy('{busy}', true); return values; }}" if busy else None,
+        js=f"(...values) => {{ {said} return values; }}" if said else None,
         preprocess=False,
         api_visibility="private",
         show_progress="hidden",

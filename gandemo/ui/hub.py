@@ -33,8 +33,14 @@ def _answers() -> ModuleType:
     return hub_answers
 
 
-def hub_part(demo: gr.Blocks) -> None:
-    """Builds the part inside the current Blocks."""
+def hub_part(demo: gr.Blocks, opened: gr.Tab, exported: gr.Dropdown) -> None:
+    """Builds the part inside the current Blocks.
+
+    Args:
+        demo: the page.
+        opened: the tab that the part is in.
+        exported: the list of checkpoints for exports, which gets what was pulled, too.
+    """
     with gr.Column(elem_classes="gd-section gd-hub"):
         part("hub-title")
         with gr.Row(elem_classes="gd-split"):
@@ -61,20 +67,28 @@ def hub_part(demo: gr.Blocks) -> None:
                 pull = gr.Button("Pull", variant="primary", elem_id="hub-pull")
                 pulled = part("hub-told", elem_id="hub-pulled")
     pushing = when(
-        push.click, _push, [source, target, what, private, saved, token], [pushed, token], queue=QUEUE, once=True
+        push.click,
+        _push,
+        [source, target, what, private, saved, token],
+        [pushed, token],
+        begins="hub-pushed",
+        queue=QUEUE,
+        once=True,
     )
     pulling = when(
         any_of(pull.click, wanted.submit),
         _pull,
         [wanted, saved, token],
-        [pulled, token, source],
+        [pulled, token, source, exported],
+        begins="hub-pulled",
         queue=QUEUE,
         once=True,
     )
     for listening, shown in ((pushing, pushed), (pulling, pulled)):
         js = f"() => gandemo.tell('{shown.elem_id}', 'gd-failed')"
         listening.failure(None, js=js, api_visibility="private")
-    when(demo.load, _opened, source, [source, saved])
+    for event in (demo.load, opened.select):
+        when(event, _opened, source, [source, saved])
 
 
 def _repository(label: str, info: str, elem_id: str) -> gr.Textbox:
@@ -138,7 +152,7 @@ def _pull(wanted: Any, saved: Any, token: Any, request: gr.Request, oauth: gr.OA
     who = hub_identity.Identity() if public else hub_identity.identify(saved, token, request, oauth, needed=False)
     for state in _answers().pull(who, wanted):
         choices = gr.Dropdown(choices=_choices(None)["choices"]) if state["kind"] == "done" else gr.skip()
-        yield [state, "", choices]
+        yield [state, "", choices, choices]
 
 
 def _opened(chosen: Any, request: gr.Request) -> list[Any]:

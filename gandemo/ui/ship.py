@@ -37,6 +37,8 @@ def tab(demo: gr.Blocks) -> None:
     """Builds the tab inside the current Blocks."""
     gr.set_static_paths([RUNTIME])  # the browser's runtime and its scripts, from this server alone
     files = PhotoFiles(demo.upload_file_set)
+    opened = gr.context.Context.block
+    assert isinstance(opened, gr.Tab)
     with gr.Column(elem_classes="gd-section"):
         part("ship-title")
         with gr.Row(elem_classes="gd-split"):
@@ -59,11 +61,15 @@ def tab(demo: gr.Blocks) -> None:
         device = part("ship-device", runtime=(RUNTIME / "device.js").as_posix())
         compared = part("ship-compared")
         code = part("ship-qr")
-    hub_part(demo)
+    hub_part(demo, opened, chosen)
 
     def looked(checkpoint: Any) -> dict[str, Any]:
-        state: dict[str, Any] = _answers().state(files, checkpoint)
+        state: dict[str, Any] = _answers().state(checkpoint)
         return state
+
+    def taken(event: gr.EventData) -> dict[str, Any]:
+        given: dict[str, Any] = _answers().file(files, event._data)
+        return given
 
     def ran(event: gr.EventData) -> dict[str, Any]:
         shown: dict[str, Any] = _answers().device(files, event._data)
@@ -78,9 +84,12 @@ def tab(demo: gr.Blocks) -> None:
         shown: dict[str, Any] = _answers().code(event._data, shared, access.is_local())
         return shown
 
-    exporting = when(export.click, _exported, [chosen, kind], working, queue=QUEUE, at_once=1)
+    exporting = when(
+        export.click, _exported, [chosen, kind], working, begins="ship-working", queue=QUEUE, at_once=1, once=True
+    )
     exporting.failure(None, js="() => gandemo.tell('ship-working', 'gd-failed')", api_visibility="private")
     when(working.stop, _stopped, None, None, queue="stop", each=True)
+    when(exports.take, taken, None, packed, each=True)
     when(exports.look, looked, chosen, exports)
     changed = "() => ['ship-exports', 'ship-device'].forEach((id) => gandemo.tell(id, 'gd-changed'))"
     chosen.input(None, js=changed, api_visibility="private")
@@ -90,7 +99,8 @@ def tab(demo: gr.Blocks) -> None:
     comparing = when(device.compare, _compared, None, compared, each=True)
     comparing.failure(None, js="() => gandemo.tell('ship-device', 'gd-compared')", api_visibility="private")
     when(code.seen, coded, None, code, each=True)
-    when(demo.load, _opened, chosen, chosen)
+    for event in (demo.load, opened.select):  # there may be more than when the page was opened
+        when(event, _opened, chosen, chosen)
 
 
 # --- callbacks --------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Nothing from a browser names a file: a checkpoint is a name of the catalogue, a 
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,27 +26,26 @@ from gandemo.ui.photo_files import PhotoFiles
 LONGEST_URL = 300
 
 
-def state(files: PhotoFiles, name: object) -> dict[str, Any]:
+def state(name: object) -> dict[str, Any]:
     """The exports of a checkpoint, with every figure, and what this machine can't make."""
     entry = catalog.find_any(name)
     exports = records.of(entry.path)
     why = {kind: reason for kind in formats.FORMATS if (reason := formats.missing(kind)) is not None}
     return {
         "checkpoint": entry.name,
-        "rows": [_row(files, entry, one) for one in exports.values()],
+        "rows": [_row(entry, one) for one in exports.values()],
         "can_run": entry.recipe.task in web.TASKS,
         "notes": sorted(set(why.values())),
         "machine": next((one.machine for one in exports.values()), ""),
     }
 
 
-def _row(files: PhotoFiles, entry: catalog.Entry, one: Export) -> dict[str, Any]:
+def _row(entry: catalog.Entry, one: Export) -> dict[str, Any]:
     chosen = formats.FORMATS[one.format]
     return {
         "format": one.format,
         "title": chosen.title,
         "file": one.file,
-        "path": _given(files, entry, one),
         "size": card.megabytes(one.bytes),
         "max_error": f"{one.parity['max_error']:.2g}",
         "mean_error": f"{one.parity['mean_error']:.2g}",
@@ -58,7 +58,13 @@ def _row(files: PhotoFiles, entry: catalog.Entry, one: Export) -> dict[str, Any]
 
 def _given(files: PhotoFiles, entry: catalog.Entry, one: Export) -> str:
     """A copy of an exported file where a browser may fetch it; the last few are kept."""
-    if (path := _copies.get(one.sha256)) is None or not path.is_file():
+    path = _copies.get(one.sha256)
+    try:
+        if path is not None:
+            os.utime(path)  # what is an hour old, Gradio deletes
+    except OSError:
+        path = None
+    if path is None or not path.is_file():
         path = files.place(one.file)
         path.write_bytes(records.path_of(entry.path, one).read_bytes())
         while len(_copies) > 32:
@@ -124,6 +130,12 @@ def device(files: PhotoFiles, request: object) -> dict[str, Any]:
     return shown
 
 
+def file(files: PhotoFiles, request: object) -> dict[str, Any]:
+    """An exported file to download: its path and its name."""
+    _, entry, one = _exported(request)
+    return {"path": _given(files, entry, one), "name": one.file}
+
+
 def digits(request: object) -> dict[str, Any]:
     """The server's values of the digits that a browser has just made: float32, little-endian, base64."""
     if not isinstance(request, Mapping):
@@ -142,11 +154,19 @@ def page(files: PhotoFiles, request: object) -> dict[str, Any]:
     return {"path": files.keep(f"{folder}.zip", content), "name": f"{folder}.zip"}
 
 
-def _asked(request: object) -> tuple[Mapping[str, Any], catalog.Entry, Export]:
+def _exported(request: object) -> tuple[Mapping[str, Any], catalog.Entry, Export]:
     if not isinstance(request, Mapping):
         raise RequestError("that is no request of this page")
     entry = catalog.find_any(request.get("checkpoint"))
-    return request, entry, web.browser_export(entry.path, str(request.get("format")))
+    found = records.of(entry.path).get(str(request.get("format")))
+    if found is None:
+        raise RequestError(f"this file of {entry.name} is there no more; export it again")
+    return request, entry, found
+
+
+def _asked(request: object) -> tuple[Mapping[str, Any], catalog.Entry, Export]:
+    asked, entry, one = _exported(request)
+    return asked, entry, web.browser_export(entry.path, one.format)
 
 
 def _ask(request: Mapping[str, Any]) -> str:
@@ -164,8 +184,13 @@ def code(request: object, shared: str | None, is_local: bool) -> dict[str, Any]:
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise RequestError("that is no address of a page")
-    if not shared and (is_local or parts.hostname in ("localhost", "127.0.0.1", "::1")):
+    if not shared and is_local:
         return {"png": "", "text": "Only this machine reaches the page. Start it with --share for a link to scan."}
+    if not shared and parts.hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "::"):
+        return {
+            "png": "",
+            "text": "Open the page by this machine's address in your network, and its code is here.",
+        }
     address = f"{parts.scheme}://{parts.netloc}{parts.path}"
     image = segno.make(address, error="m").svg_data_uri(scale=5, border=2, dark="#15151c", light="#ffffff")
     return {"png": image, "text": address}

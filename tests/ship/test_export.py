@@ -22,7 +22,7 @@ from gandemo.errors import ExportError, ParityError, RequestError
 from gandemo.nets import build_discriminator, build_generator
 from gandemo.nets.unet import UNet
 from gandemo.pipeline import Pipeline
-from gandemo.ship.export import android, card, formats, making, parity, process, records, rewriting, tflite
+from gandemo.ship.export import android, card, formats, making, parity, records, rewriting, tflite
 from gandemo.ship.export import interface as interfaces
 from gandemo.ship.export import onnx as onnx_files
 from tests import tiny, tiny_photos
@@ -67,8 +67,10 @@ def test_a_tflite_file_tells_what_it_is(exported: checkpoint.Checkpoint) -> None
     assert inside["licence"] == "Apache-2.0"
     assert inside["signatures"] == {"generate": 1, "generate_16": 16}
     assert (inside["outputs"]["image"]["low"], inside["outputs"]["image"]["high"]) == (-1.0, 1.0)
-    # the words of the description lie in the file as they are, for tools that show them
-    assert b"Tiny" in path.read_bytes() or b"tiny-digits" in path.read_bytes()
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    words = flatbuffer_utils.read_model(str(path)).description  # for tools that show them
+    assert words.decode() == f"{inside['name']}: {inside['description']} Apache-2.0"
 
 
 def test_a_tflite_file_runs_by_name_in_both_batches(exported: checkpoint.Checkpoint) -> None:
@@ -93,6 +95,56 @@ def test_an_onnx_file_takes_any_batch(exported: checkpoint.Checkpoint) -> None:
         with torch.inference_mode():
             truth = interface.module(**{name: torch.from_numpy(value) for name, value in inputs.items()})["image"]
         assert np.abs(run("generate", inputs)["image"] - truth.numpy()).max() <= 1e-4
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # the exporter's own
+def test_an_onnx_file_of_photos_takes_any_size_that_it_tells(tmp_path: Path) -> None:
+    pipeline = Pipeline(tiny.save(tmp_path / "tiny", tiny_photos.TINY["enhance"]))
+    interface = interfaces.interface_of(pipeline, 64)
+    onnx_files.convert(interface, tmp_path / "model.onnx")
+    multiple = interfaces.describe(pipeline, interface)["multiple"]
+    assert multiple == 4
+    run = onnx_files.Runner(tmp_path / "model.onnx", 1)
+    rng = np.random.default_rng(0)
+    for shape in ((1, 64, 96, 3), (3, 40, 12 * multiple, 3)):
+        given = {"image": rng.uniform(-1, 1, shape).astype(np.float32)}
+        with torch.inference_mode():
+            truth = interface.module(image=torch.from_numpy(given["image"]))["enhanced"].numpy()
+        assert np.abs(run("enhance", given)["enhanced"] - truth).max() <= 1e-4 * np.abs(truth).max()
+
+
+@pytest.mark.parametrize(
+    ("formats_made", "multiple", "says"),
+    [
+        (["int8"], 4, "Signatures of the TFLite files: `generate` (N = 1), `generate_16` (N = 16).\n"),
+        (["int8", "onnx"], None, "(N = 16). In ONNX N is open.\n"),
+        (["onnx"], 1, "(N = 16). In ONNX N is open, and height and width are.\n"),
+        (["onnx"], 16, "(N = 16). In ONNX N is open, and height and width are, in multiples of 16.\n"),
+    ],
+)
+def test_what_is_open_in_onnx_is_told_where_there_is_such_a_file(
+    formats_made: list[str], multiple: int | None, says: str, exported: checkpoint.Checkpoint
+) -> None:
+    made = records.of(exported.path)["int8"]
+    told = replace(made, description={**made.description, "multiple": multiple})
+    assert says in android.files(dict.fromkeys(formats_made, told))["README.md"]
+
+
+def test_why_a_browser_gets_no_8_bits_is_told(monkeypatch: pytest.MonkeyPatch, exported: checkpoint.Checkpoint) -> None:
+    """The exact file serves then, and nobody wonders where the other is."""
+    asked: list[str] = []
+
+    def export(source: checkpoint.Checkpoint, kind: str, **_: Any) -> str:
+        asked.append(kind)
+        if kind == "int8":
+            raise ParityError("int8 is 25.0 dB from PyTorch; 30 are the least")
+        return kind
+
+    monkeypatch.setattr(making, "export", export)
+    heard: list[str] = []
+    assert making.for_browsers(exported, tell=lambda _: lambda stage: None, refused=heard.append) == ["fp32"]
+    assert asked == ["int8", "fp32"]
+    assert heard == ["Int8 is 25.0 dB from PyTorch; 30 are the least"]
 
 
 def test_other_weights_make_an_export_stale(exported: checkpoint.Checkpoint, tmp_path: Path) -> None:
@@ -172,43 +224,6 @@ def test_damaged_indexes_are_as_good_as_none(exported: checkpoint.Checkpoint, tm
     for text in ("", "{", "{}", "[[]]", "[1]", "[" * 5000):
         (copy / "exports" / "exports.json").write_text(text)
         assert records.of(copy) == {}
-
-
-# --- what the child is held to ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def order(tmp_path: Path) -> dict[str, Any]:
-    source = tiny.save(tmp_path / "tiny", tiny.DIGITS)
-    return {
-        "checkpoint": str(source.path),
-        "name": "tiny",
-        "format": "fp32",
-        "file": str(tmp_path / "model.tflite"),
-        "size": None,
-        "threads": 1,
-    }
-
-
-def test_an_export_that_takes_too_long_is_ended(order: dict[str, Any]) -> None:
-    with pytest.raises(ExportError, match="longer than 0 seconds"):
-        process.run(order, seconds=0.0)
-
-
-def test_an_export_can_be_stopped(order: dict[str, Any]) -> None:
-    with pytest.raises(ExportError, match="was stopped; nothing was kept"):
-        process.run(order, should_stop=lambda: True)
-
-
-def test_an_export_that_needs_too_much_memory_is_one_sentence(order: dict[str, Any]) -> None:
-    with pytest.raises(ExportError, match=r"needs more than 0\.02 GB of memory"):
-        process.run(order, memory_gb=0.02)
-
-
-def test_a_damaged_checkpoint_is_one_sentence(order: dict[str, Any]) -> None:
-    (Path(order["checkpoint"]) / "generator.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(ExportError, match="damaged"):
-        process.run(order)
 
 
 # --- parity -----------------------------------------------------------------------------------------------

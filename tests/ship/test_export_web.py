@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import calendar
 import io
 import json
+import os
 import re
 import shutil
+import time
 import zipfile
 from pathlib import Path
 
@@ -71,6 +74,22 @@ def test_the_same_page_is_the_same_zip(digits: checkpoint.Checkpoint) -> None:
         assert archive.testzip() is None
         assert all(name.startswith("digits/") for name in archive.namelist())
     assert len(first) < 8e6
+
+
+def test_a_new_version_of_a_page_is_newer(digits: checkpoint.Checkpoint) -> None:
+    """Unpacked, its files keep the date by which hosts and browsers tell whether they have changed."""
+
+    def dates() -> set[tuple[int, ...]]:
+        with zipfile.ZipFile(io.BytesIO(web.zipped(web.page(digits), "digits"))) as archive:
+            return {entry.date_time for entry in archive.infolist()}
+
+    (before,) = dates()
+    made = records.path_of(digits.path, web.browser_export(digits.path))
+    later = time.time() + 86_400
+    os.utime(made, (later, later))
+    (after,) = dates()
+    assert before < after
+    assert calendar.timegm(after) == pytest.approx(later, abs=2)  # seconds: a zip counts them in twos
 
 
 def test_without_an_export_there_is_no_page(digits: checkpoint.Checkpoint) -> None:

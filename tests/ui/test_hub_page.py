@@ -22,7 +22,7 @@ from tests.ship import fake_sign_in
 from tests.ship.conftest import server  # noqa: F401 - a fixture
 from tests.ship.fake_hub import FakeHub
 
-ALONE = "from gandemo.ui import app, hub\napp.TABS = (('Ship', hub.hub_part, lambda: None),)\napp.launch()"
+ALONE = "from gandemo.ui import app, ship\napp.TABS = (('Ship', ship.tab, lambda: None),)\napp.launch()"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_on_a_space_visitors_act_in_their_own_name(hub: FakeHub, start_app: Call
         assert visitor.ask("hub-push", asked)["data"][0]["kind"] == "done"
         assert "generator.safetensors" in hub.files("ben/mine")
         told = visitor.ask("hub-push", ["digits", "ada/hers", "model", False, True, "hf_ada"])["data"][0]
-        assert (told["kind"], told["text"][:44]) == ("failed", "This page may not write to ada/hers (You do")
+        assert (told["kind"], told["text"][:44]) == ("failed", "This page may not write to ada/hers (You don")
         assert "anybody may see" in visitor.ask("hub-pull", ["ada/secret", True, "hf_ada"])["data"][0]["text"]
         assert visitor.ask("hub-pull", ["ben/nice", False, ""])["data"][0]["kind"] == "done"
     asked_as = {call.token for call in hub.log if call.path.startswith(("/api/models", "/api/repos"))}

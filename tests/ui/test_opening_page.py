@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from tests import tiny
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
@@ -34,7 +36,7 @@ def test_what_was_chosen_before_the_answer_to_the_opening_stays(page: Page, serv
     assert choose(page, "compare-right", "dense") == "dense"
     expect(page.locator("#compare figcaption strong").last).to_have_text("dense")
     open_tab(page, "Colorize")
-    card = page.locator("#colorize-checkpoint .gd-card").last
+    card = page.locator("#colorize-checkpoint .gd-card", has_text="colorize-unet")
     card.click()
     open_tab(page, "Ship")
     for place in ("ship-checkpoint", "hub-checkpoint"):
@@ -55,6 +57,21 @@ def test_what_was_chosen_before_the_answer_to_the_opening_stays(page: Page, serv
     expect(card.locator("input")).to_be_checked()
     open_tab(page, "Digits")
     expect(page.locator("#compare-right input")).to_have_value("dense")
+
+
+def test_a_checkpoint_that_came_later_is_there_when_the_tab_is_opened(page: Page, served: str, app_server: Any) -> None:
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    page.goto(served)
+    page.wait_for_selector("#wall .gd-frame:not(.gd-waiting)")
+    tiny.save(app_server.home / "checkpoints" / "came-later")
+    with page.expect_response("**/queue/join*"):
+        open_tab(page, "Ship")
+    for place in ("ship-checkpoint", "hub-checkpoint"):
+        box = page.locator(f"#{place} input")
+        box.click()
+        expect(page.locator(f"#{place}").get_by_role("option", name="came-later", exact=True)).to_be_visible()
+        page.keyboard.press("Escape")
 
 
 def choose(page: Page, place: str, name: str) -> str:

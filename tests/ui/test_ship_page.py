@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import re
 import shutil
 import threading
+import time
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
@@ -27,10 +29,11 @@ from gandemo.errors import RequestError
 from gandemo.nets import build_generator
 from gandemo.ship.export import making, records
 from gandemo.ui import ship_answers
+from gandemo.ui.photo_files import PhotoFiles
 from tests import tiny_photos
 from tests.ship.fake_hub import FakeHub
 from tests.ui.conftest import fill
-from tests.ui.test_hub_page import files, settings
+from tests.ui.test_hub_page import ALONE, files, settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]  # an export yields to whatever else a machine does
 PATIENCE = 1_200_000  # milliseconds: a conversion on a busy machine
 EXACT = 1e-4  # of values from -1 to 1
-ALONE = "from gandemo.ui import app, ship\napp.TABS = (('Ship', ship.tab, lambda: None),)\napp.launch()"
 LEVELS = 2  # of 256: what rounding in another order may make of them
 
 
@@ -109,6 +111,17 @@ def run_here(page: Page, kind: str) -> Any:
     return largest(page, "#ship-device ")
 
 
+def watch(page: Page, control: str) -> None:
+    """Keeps in the page, as `firstSeen`, what a control of the device is when it appears."""
+    page.evaluate(
+        """(control) => new MutationObserver(() => {
+            const found = document.querySelector(`#ship-device ${control}`);
+            if (found) window.firstSeen ??= found.disabled ? "disabled" : "enabled";
+        }).observe(document, { childList: true, subtree: true })""",
+        control,
+    )
+
+
 def largest(page: Page, where: str = "") -> float:
     canvas = page.locator(f"{where}canvas[data-largest]")
     canvas.wait_for()
@@ -127,7 +140,7 @@ def test_a_file_is_made_and_its_figures_are_shown(page: Page, served: str) -> No
     assert [shown[name].split()[-1] for name in ("PSNR", "Time", "PyTorch")] == ["dB", "ms", "ms"]
     assert page.locator("#ship-exports .gd-ship-run").count() == 0  # a browser runs TFLite alone
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download").click()
+        page.get_by_role("button", name="Download", exact=True).click()
     assert download.value.suggested_filename == "tiny.onnx"
     assert b"torch" in Path(download.value.path()).read_bytes()[:200]  # who made it, as ONNX says it
     page.get_by_role("button", name="Export", exact=True).click()
@@ -145,6 +158,18 @@ def test_on_a_phone_a_file_is_made_that_runs_there(phone: Page, served: str) -> 
     assert no_wider_than_the_screen(phone)
     assert run_here(phone, "fp32") <= EXACT
     assert no_wider_than_the_screen(phone)
+
+
+def test_a_wait_for_a_turn_is_told_and_two_clicks_are_one(page: Page, served: str) -> None:
+    visit(page, served)
+    choose(page, "tiny-mute")
+    held: list[Any] = []
+    page.route("**/queue/join*", lambda route: held.append(route))
+    for _ in range(2):
+        page.get_by_role("button", name="Export", exact=True).click()
+    expect(page.locator("#ship-working")).to_contain_text("Waiting for its turn")
+    expect(page.locator("#ship-working button")).to_be_hidden()  # there is nothing to stop yet
+    assert len(held) == 1
 
 
 def test_an_export_is_stopped(page: Page, served: str, app_server: Any) -> None:
@@ -167,7 +192,9 @@ def test_digits_are_made_on_this_device(any_page: Page, served: str) -> None:
     any_page.emulate_media(reduced_motion="reduce")  # no gliding: it is there or it is not
     visit(any_page, served)
     choose(any_page, "digits")
+    watch(any_page, ".gd-device-go")
     assert run_here(any_page, "fp32") <= EXACT
+    assert any_page.evaluate("window.firstSeen") == "disabled"  # two at once would be told one's figures
     expect(any_page.locator("#ship-device canvas")).to_be_in_viewport(ratio=1)
     status = any_page.locator("#ship-device .gd-device-status")
     expect(status).to_contain_text("ms each on this device")
@@ -209,19 +236,53 @@ def test_of_two_quick_clicks_the_last_is_run(page: Page, served: str) -> None:
 def test_a_photo_is_coloured_on_this_device(page: Page, served: str, colorizer: str, tmp_path: Path) -> None:
     visit(page, served)
     choose(page, colorizer)
+    watch(page, ".gd-device-file")
     assert run_here(page, "fp32") <= LEVELS
+    assert page.evaluate("window.firstSeen") == "disabled"  # the example's result would come over one's own photo
     assert size(page) == (432, 288)  # the example has a shape of its own
+    chosen = page.locator("#ship-device input[type=file]")
     sent: list[str] = []
     page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
     shades = np.linspace(0, 255, 90 * 60).reshape(60, 90).astype(np.uint8)
     Image.fromarray(shades).convert("RGB").save(tmp_path / "mine.png")
-    page.locator("#ship-device input[type=file]").set_input_files(tmp_path / "mine.png")
+    chosen.set_input_files(tmp_path / "mine.png")
     expect(page.locator("#ship-device .gd-device-status")).to_contain_text("It never left this device")
+    expect(chosen).to_have_value("")  # so that the same one can be chosen again
     assert size(page) == (90, 60)
     Image.new("L", (3, 120)).save(tmp_path / "narrow.png")
-    page.locator("#ship-device input[type=file]").set_input_files(tmp_path / "narrow.png")
+    chosen.set_input_files(tmp_path / "narrow.png")
     expect(page.locator("#ship-device .gd-device-status")).to_contain_text("up to 16 times as long as it is wide")
     assert not [one for one in sent if not one.endswith("heartbeat") and "blob:" not in one]
+
+
+@pytest.mark.parametrize("script", ["litert.js", "device.js"])
+def test_a_runtime_that_does_not_come_is_told(script: str, page: Page, served: str) -> None:
+    visit(page, served)
+    choose(page, "digits")
+    page.route(
+        f"**/litert/{script}", lambda route: route.fulfill(body="throw new Error()", content_type="text/javascript")
+    )
+    page.locator("#ship-exports [data-format=fp32] .gd-ship-run").click()
+    expect(page.locator("#ship-device")).to_contain_text("the connection broke")
+    expect(page.locator("#ship-device")).to_contain_text("oad the page again")
+
+
+def test_a_file_to_download_is_there_also_hours_later(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio deletes what is an hour old; a page may be older."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    files, asked = PhotoFiles(set()), {"checkpoint": "digits", "format": "fp32"}
+    given = Path(ship_answers.file(files, asked)["path"])
+    os.utime(given, (0, 0))
+    assert Path(ship_answers.file(files, asked)["path"]) == given
+    assert time.time() - given.stat().st_mtime < 3600  # somebody has it for another hour
+    given.unlink()
+    again = Path(ship_answers.file(files, asked)["path"])
+    assert again.read_bytes() == (places.SHIPPED / "digits" / "exports" / again.name).read_bytes()
+    for odd in (None, {"checkpoint": "digits", "format": "../fp32"}, {"checkpoint": "../digits", "format": "fp32"}):
+        with pytest.raises(RequestError):
+            ship_answers.file(files, odd)
 
 
 def size(page: Page, where: str = "#ship-device") -> tuple[int, int]:
@@ -276,6 +337,7 @@ def test_the_page_to_take_along_runs_from_any_host_and_without_network(
         phone.wait_for_function(works)
         phone.goto(f"{host}other/")
         phone.wait_for_function(works)
+        assert largest(phone) <= LEVELS
         phone.context.set_offline(True)
         with urllib.request.urlopen(address, timeout=60) as answer:
             assert answer.status == 200  # the host is up: it is the phone that has no network
@@ -290,6 +352,21 @@ def test_the_page_to_take_along_runs_from_any_host_and_without_network(
 def test_a_code_is_of_an_address_alone(url: object) -> None:
     with pytest.raises(RequestError, match="no address of a page"):
         ship_answers.code({"url": url}, None, False)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_local", "says"),
+    [
+        ("http://127.0.0.1:7860/", True, "Only this machine reaches the page"),
+        ("http://localhost:7860/", False, "Open the page by this machine's address in your network"),
+        ("http://0.0.0.0:7860/", False, "Open the page by this machine's address in your network"),
+        ("http://192.168.1.7:7860/", False, "http://192.168.1.7:7860/"),
+    ],
+)
+def test_a_code_says_what_would_do(url: str, is_local: bool, says: str) -> None:
+    found = ship_answers.code({"url": url}, None, is_local)
+    assert found["text"].startswith(says)
+    assert bool(found["png"]) == (says == url)
 
 
 def test_a_code_leads_a_phone_to_the_page(start_app: Callable[..., Any], page: Page) -> None:

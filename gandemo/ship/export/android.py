@@ -186,7 +186,7 @@ def _readme(exports: Mapping[str, Export], description: Mapping[str, Any]) -> st
             shape = ", ".join(["N", *(str(length) for length in value["shape"])])
             lines.append(f"| {side[:-1]} | `{key}` | [{shape}] | {value['dtype']} | {reach} | {value['meaning']} |")
     signatures = ", ".join(f"`{key}` (N = {batch})" for key, batch in description["signatures"].items())
-    lines += ["", f"Signatures of the TFLite files: {signatures}. In ONNX N is open.", "", "## Before and after", ""]
+    lines += ["", f"Signatures of the TFLite files: {signatures}.{_open(exports)}", "", "## Before and after", ""]
     lines += _steps(description)
     if any(kind != "onnx" for kind in exports):
         tflite = next(one for kind, one in exports.items() if kind != "onnx")
@@ -204,6 +204,16 @@ def _readme(exports: Mapping[str, Export], description: Mapping[str, Any]) -> st
             f'    dependencies {{ implementation("com.google.ai.edge.litert:litert:{LITERT}") }}',
         ]
     return "\n".join(lines) + "\n"
+
+
+def _open(exports: Mapping[str, Export]) -> str:
+    """What an ONNX file leaves open, where there is one."""
+    if "onnx" not in exports:
+        return ""
+    multiple = exports["onnx"].description.get("multiple")
+    if multiple is None:
+        return " In ONNX N is open."
+    return f" In ONNX N is open, and height and width are{f', in multiples of {multiple}' if multiple > 1 else ''}."
 
 
 def _steps(description: Mapping[str, Any]) -> list[str]:

@@ -111,6 +111,8 @@ def describe(pipeline: Pipeline, interface: Interface) -> dict[str, Any]:
         "class_names": list(pipeline.class_names),
         "latent": recipe.latent,
         "size": interface.size,
+        # sides that a format with dynamic sizes takes; None: this one alone
+        "multiple": int(getattr(pipeline.generator, "multiple", 1)) if interface.dynamic else None,
         "predicts": options(recipe, colorize.OPTIONS)["predicts"] if recipe.task == "colorize" else None,
         "signatures": interface.signatures,
         "inputs": {name: asdict(value) for name, value in interface.inputs.items()},

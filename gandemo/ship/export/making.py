@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -51,6 +52,7 @@ def export(
     folder = source.path / records.FOLDER
     mark = "" if chosen.suffix == f".{kind}" else f"-{kind}"
     file = f"{_stem(source.name)}{mark}{chosen.suffix}"
+    _sweep(folder)
     with records.writing(folder / file) as temporary:
         order = {
             "checkpoint": str(source.path.absolute()),
@@ -83,21 +85,26 @@ def export(
     return made
 
 
-def for_browsers(source: Checkpoint, *, size: int | None = None, tell: Callable[[str], Tell]) -> list[Export]:
+def for_browsers(
+    source: Checkpoint, *, size: int | None = None, tell: Callable[[str], Tell], refused: Callable[[str], None]
+) -> list[Export]:
     """The files that a page needs: 8 bits, and the exact one where it is small or where 8 bits are not faithful.
 
     Args:
         source: the checkpoint.
         size: as for `export`.
         tell: what to call with the stages of each format.
+        refused: hears why 8 bits are not faithful, where they are not.
 
     Raises:
         RequestError: as for `export`.
         ExportError: as for `export`.
     """
     made = []
-    with suppress(ParityError):  # then the exact one serves
+    try:
         made.append(export(source, "int8", size=size, tell=tell("int8")))
+    except ParityError as error:  # then the exact one serves
+        refused(error.sentence)
     if not made or 4 * made[0].bytes <= SMALL:
         made.append(export(source, "fp32", size=size, tell=tell("fp32")))
     return made
@@ -140,6 +147,14 @@ def copy(source: Checkpoint, made: Export, output: Path) -> None:
     """
     with records.writing(output) as temporary:
         shutil.copyfile(records.path_of(source.path, made), temporary)
+
+
+def _sweep(folder: Path) -> None:
+    """Takes away what exports have left that were killed, of which none is that old and still at work."""
+    for path in folder.glob(".*"):
+        with suppress(OSError):
+            if path.is_file() and time.time() - path.stat().st_mtime > 2 * process.SECONDS:
+                path.unlink()
 
 
 def _stem(name: str) -> str:

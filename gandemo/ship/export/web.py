@@ -7,6 +7,7 @@ import html
 import io
 import json
 import shutil
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,11 +79,14 @@ def write(source: Checkpoint, target: Path, kind: str | None = None) -> Path:
 
 
 def zipped(files: Mapping[str, bytes | Path], folder: str) -> bytes:
-    """The page as a zip with one folder in it."""
+    """The page as a zip with one folder in it; the same export gives the same bytes."""
+    # Unpacked files keep this date, and hosts and browsers know a new version of the page by it.
+    newest = max(path.stat().st_mtime for path in files.values() if isinstance(path, Path))
+    date = max(time.gmtime(newest)[:6], (1980, 1, 1, 0, 0, 0))  # the first that a zip can tell
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            entry = zipfile.ZipInfo(f"{folder}/{name}", (2020, 1, 1, 0, 0, 0))  # the same page, the same bytes
+            entry = zipfile.ZipInfo(f"{folder}/{name}", date)
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             archive.writestr(entry, content.read_bytes() if isinstance(content, Path) else content)
     return buffer.getvalue()
@@ -136,9 +140,7 @@ def page(source: Checkpoint, kind: str | None = None) -> dict[str, bytes | Path]
     )
     kept = [name for name in files if not name.endswith((".md", ".txt", "LICENSE"))]
     worker = (TEMPLATES / "web" / "sw.js").read_text(encoding="utf-8")
-    files["sw.js"] = (
-        worker.replace("__VERSION__", _version(files)).replace("__FILES__", json.dumps(["./", *kept])).encode()
-    )
+    files["sw.js"] = worker.replace("__VERSION__", _version(files)).replace("__FILES__", json.dumps(kept)).encode()
     return files
 
 

@@ -7,6 +7,7 @@ it: a parent that dies leaves no child behind. Whatever else prints goes to stan
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -101,17 +102,33 @@ def _lines() -> Iterator[TextIO]:
         yield lines
 
 
-def _leave_with_parent() -> None:
+def _leave_with_parent(file: Path) -> None:
     while os.read(0, 4096):  # not through sys.stdin, which an ending interpreter wants for itself
         pass
+    for half in (file, file.with_suffix(".whole")):  # nobody else is left who would take them away
+        with suppress(OSError):
+            half.unlink(missing_ok=True)
     os._exit(1)
+
+
+def _is_memory(error: Exception) -> bool:
+    is_full = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+    return is_full or bool(_NO_MEMORY.search(_first_line(error)))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _too_much(order: dict[str, Any]) -> str:
+    return f"the conversion needs more than {order['memory_gb']:g} GB of memory; take a smaller size"
 
 
 def main() -> None:
     """One order from standard input; see above."""
     warnings.simplefilter("ignore")
     order = json.loads(sys.stdin.readline())
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=_leave_with_parent, args=(Path(order["file"]),), daemon=True).start()
     with _lines() as lines:
 
         def say(**values: Any) -> None:
@@ -125,12 +142,17 @@ def main() -> None:
             say(done=make(order, lambda stage, share: say(stage=stage, share=share)))
         except GanDemoError as error:
             say(error=str(error), parity=isinstance(error, ParityError))
-        except Exception as error:  # a converter fails in ways of its own; its words are the best there are
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            if isinstance(error, MemoryError) or _NO_MEMORY.search(first):
-                say(error=f"the conversion needs more than {order['memory_gb']:g} GB of memory; take a smaller size")
+        except OSError as error:
+            if _is_memory(error):
+                say(error=_too_much(order))
             else:
-                say(error=f"the converter gave up on this network ({first[:200]}); take another format")
+                why = error.strerror or _first_line(error)[:120]
+                say(error=f"a file can't be read or written ({why}); free some space, or try again")
+        except Exception as error:  # a converter fails in ways of its own; its words are the best there are
+            if _is_memory(error):
+                say(error=_too_much(order))
+            else:
+                say(error=f"the converter gave up on this network ({_first_line(error)[:200]}); take another format")
 
 
 if __name__ == "__main__":

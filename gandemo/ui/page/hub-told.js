@@ -37,6 +37,10 @@ function draw() {
 
 draw();
 watch("value", draw);
+hear(element, id, "gd-begun", () => {
+  props.value = { kind: "progress", share: 0, text: "Waiting for its turn" };
+  draw();
+});
 hear(element, id, "gd-failed", () => {
   props.value = null;
   draw();

@@ -49,12 +49,13 @@ async function draw() {
   shown = data;
   tell("Fetching the runtime …");
   const base = address(props.runtime);
-  const { mount } = await import(base);
+  const scripts = await import(base).catch(() => null);
   if (shown !== data) return;
+  if (!scripts) return tell("The runtime could not be fetched: the connection broke. Load the page again.");
   const title = make("h3", {}, `${data.checkpoint}, ${data.format}`);
   const box = make("div", {});
   place.replaceChildren(title, box);
-  end = mount(box, { base, model: address(data.path), description: data.description, example: data.example, expected: data.expected, digits: digits(data.checkpoint) });
+  end = scripts.mount(box, { base, model: address(data.path), description: data.description, example: data.example, expected: data.expected, digits: digits(data.checkpoint) });
 }
 
 watch("value", draw);

@@ -1,5 +1,5 @@
 // The files that a checkpoint became: figures, downloads, and what can be done with each.
-const { make, whenSeen, tell, hear, address } = window.gandemo;
+const { make, whenSeen, tell, hear } = window.gandemo;
 const place = element.querySelector(".gd-ship-exports");
 let asks = 0;
 
@@ -15,7 +15,7 @@ function figure(name, value) {
 
 function row(data, one) {
   const wish = { checkpoint: data.checkpoint, format: one.format };
-  const actions = [make("a", { class: "gd-button", href: address(one.path), download: one.file }, "Download")];
+  const actions = [make("button", { type: "button", class: "gd-button", onclick: () => trigger("take", wish) }, "Download")];
   if (one.runs_here) {
     actions.push(
       make("button", { type: "button", class: "gd-button gd-ship-run", onclick: () => run(wish) }, "Run it on this device"),

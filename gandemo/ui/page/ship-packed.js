@@ -1,4 +1,4 @@
-// A page of static files, saved as soon as the server has packed it.
+// An exported file, or a page of static files made of it: saved as soon as the server has it ready.
 const { address, save } = window.gandemo;
 watch("value", () => {
   if (props.value) save(address(props.value.path), props.value.name);

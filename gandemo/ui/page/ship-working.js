@@ -18,10 +18,15 @@ function draw() {
   bar.style.width = `${100 * value.share}%`;
   track.setAttribute("aria-valuenow", String(Math.round(100 * value.share)));
   telling.textContent = value.text;
+  halt.hidden = !value.ticket;
 }
 
 draw();
 watch("value", draw);
+hear(element, "ship-working", "gd-begun", () => {
+  props.value = { kind: "progress", share: 0, text: "Waiting for its turn" };
+  draw();
+});
 hear(element, "ship-working", "gd-failed", () => {
   props.value = null;
   draw();

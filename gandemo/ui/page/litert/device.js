@@ -25,6 +25,8 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+const BROKEN = "this browser can't run the file, or the connection broke; load the page again";
+
 // The file in its worker; calls are answered in order.
 class Device {
   constructor(base, model) {
@@ -39,7 +41,8 @@ class Device {
     };
     this.worker.onerror = (event) => {
       event.preventDefault();
-      for (const { reject } of this.waiting.values()) reject(new Error("this browser can't run the file"));
+      this.broken = true; // also for what is asked later
+      for (const { reject } of this.waiting.values()) reject(new Error(BROKEN));
       this.waiting.clear();
     };
     this.ready = this.load(model);
@@ -58,6 +61,7 @@ class Device {
   call(message, moved = []) {
     const id = ++this.calls;
     return new Promise((resolve, reject) => {
+      if (this.broken) return reject(new Error(BROKEN));
       this.waiting.set(id, { resolve, reject });
       this.worker.postMessage({ ...message, id }, moved);
     });
@@ -81,19 +85,27 @@ export function mount(root, options) {
   root.replaceChildren(make("div", { class: "gd-device" }, body, status));
   const say = (text) => (status.textContent = text);
   const controls = [];
+  let busy = 0;
+  const hold = () => controls.forEach((control) => (control.disabled = busy > 0));
+  const add = (...more) => {
+    controls.push(...more); // they may come in the middle of work
+    hold();
+  };
   const work = async (task) => {
-    for (const control of controls) control.disabled = true;
+    busy++;
+    hold();
     root.firstChild.classList.add("gd-device-busy");
     try {
       await task();
     } catch (error) {
       say(`That did not work: ${error.message}.`);
     } finally {
-      root.firstChild?.classList.remove("gd-device-busy");
-      for (const control of controls) control.disabled = false;
+      busy--;
+      hold();
+      root.firstChild?.classList.toggle("gd-device-busy", busy > 0);
     }
   };
-  const parts = { device, description, options, body, say, controls, work };
+  const parts = { device, description, options, body, say, add, work };
   work(async () => {
     await device.ready;
     say(`Ready: ${(device.bytes / 1e6).toFixed(1)} MB, prepared in ${device.seconds.toFixed(1)} s.`);
@@ -106,7 +118,7 @@ const milliseconds = (value) => (value < 10 ? value.toFixed(2) : value.toFixed(0
 
 // --- digits -----------------------------------------------------------------------------------------------
 
-async function digitsView({ device, description, options, body, say, controls, work }) {
+async function digitsView({ device, description, options, body, say, add, work }) {
   const size = description.size;
   const canvas = make("canvas", { class: "gd-device-wall", width: 10 * (size + 2) - 2, height: 2 * (size + 2) - 2, role: "img" });
   const seed = make("input", { type: "number", min: "0", step: "1", value: "0", inputmode: "numeric", "aria-label": "Seed" });
@@ -117,7 +129,7 @@ async function digitsView({ device, description, options, body, say, controls, w
   const bar = make("div", { class: "gd-device-controls" }, make("label", {}, "Seed ", seed), go, dice);
   if (description.class_names.length) bar.insertBefore(make("label", {}, "Class ", label), go);
   body.replaceChildren(bar, canvas);
-  controls.push(seed, label, go, dice);
+  add(seed, label, go, dice);
 
   const draw = async () => {
     if (!/^\d{1,15}$/.test(seed.value)) {
@@ -176,7 +188,7 @@ function paint(canvas, values, size) {
 
 // --- photos -----------------------------------------------------------------------------------------------
 
-async function photoView({ device, description, options, body, say, controls, work }) {
+async function photoView({ device, description, options, body, say, add, work }) {
   const before = make("canvas", { role: "img", "aria-label": "The photo as it was" });
   const after = make("canvas", { role: "img", "aria-label": "The photo as this device made it" });
   const file = make("input", { type: "file", accept: "image/*", class: "gd-device-file", "aria-label": "Your photo" });
@@ -186,7 +198,7 @@ async function photoView({ device, description, options, body, say, controls, wo
   const bar = make("progress", { max: "1", value: "0", "aria-label": "Progress" });
   const pair = make("div", { class: "gd-device-pair" }, make("figure", {}, before, make("figcaption", {}, "Before")), make("figure", {}, after, make("figcaption", {}, "On this device")));
   body.replaceChildren(make("div", { class: "gd-device-controls" }, choose, again, keep), bar, pair);
-  controls.push(file, again, keep);
+  add(file, again, keep);
 
   const show = async (source, expected) => {
     const bitmap = await createImageBitmap(source).catch(() => {
@@ -228,7 +240,11 @@ async function photoView({ device, description, options, body, say, controls, wo
     } else words.push("It never left this device.");
     say(words.join(" "));
   };
-  file.addEventListener("change", () => file.files[0] && work(() => show(file.files[0], null)));
+  file.addEventListener("change", () => {
+    const [chosen] = file.files;
+    file.value = ""; // so that the same photo can be chosen again
+    if (chosen) work(() => show(chosen, null));
+  });
   const example = () => work(async () => show(await (await fetch(options.example)).blob(), options.expected));
   again.addEventListener("click", example);
   keep.addEventListener("click", () => {

@@ -5,7 +5,8 @@ const KEPT = `${OURS}__VERSION__`;
 const FILES = __FILES__;
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(KEPT).then((cache) => cache.addAll(FILES)).then(() => self.skipWaiting()));
+  const fresh = FILES.map((name) => new Request(name, { cache: "no-cache" })); // not what a browser keeps of older ones
+  event.waitUntil(caches.open(KEPT).then((cache) => cache.addAll(fresh)).then(() => self.skipWaiting()));
 });
 
 self.addEventListener("activate", (event) => {
@@ -15,5 +16,6 @@ self.addEventListener("activate", (event) => {
 
 self.addEventListener("fetch", (event) => {
   if (event.request.method !== "GET") return;
-  event.respondWith(caches.open(KEPT).then((cache) => cache.match(event.request, { ignoreSearch: true })).then((kept) => kept || fetch(event.request)));
+  const wanted = event.request.url.split(/[?#]/)[0] === self.registration.scope ? "index.html" : event.request;
+  event.respondWith(caches.open(KEPT).then((cache) => cache.match(wanted, { ignoreSearch: true })).then((kept) => kept || fetch(event.request)));
 });
