@@ -242,7 +242,7 @@ def test_a_fork_is_told_its_source(manage: Callable[..., Any], tmp_path: Path) -
 def test_a_fork_by_name_and_one_of_a_run_that_may_not_go_on(manage: Callable[..., Any], home: Path) -> None:
     tiny.save(home / "checkpoints" / "mine")
     with manage() as manager:
-        child = manager.fork("mine", {"steps": 3, "description": "brief"})
+        child = manager.fork("mine", {"steps": 3, "description": "brief", "dataset": "mnist"})
         wait(child.id, "done")
         assert f'"--init", "{home / "checkpoints" / "mine"}"' in runs.log_tail(child.path)
         assert child.recipe.steps == 3
