@@ -67,6 +67,13 @@ def test_the_filters_cost_no_place_in_a_file() -> None:
     assert not DirectionalFill(8).state_dict()
 
 
+def test_no_weight_is_so_small_that_processors_stumble_over_it() -> None:
+    """Many take a hundred times as long for a subnormal number, and so they would for the product of a small one."""
+    weights = DirectionalFill(8).filters
+    assert not ((weights != 0) & (weights.abs() < 1e-20)).any()
+    torch.testing.assert_close(weights.sum((1, 2, 3)), torch.ones(8), rtol=0, atol=1e-6)
+
+
 def test_filters_laid_out_without_memory_leave_nothing_behind() -> None:
     with torch.device("meta"):
         DirectionalFill(5)
