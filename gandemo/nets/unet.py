@@ -91,6 +91,7 @@ class UNet(nn.Module):
             _layer(nn.Conv2d(2 * fine, fine, 3, padding=1, bias=not batch_norm), batch_norm, slope)
             for fine, _ in pairwise(channels)
         )
+        self.rises = nn.ModuleList(Rise() for _ in self.narrow)
         self.last = nn.Conv2d(channels[0], outputs + candidates, 3, padding=1)
         initialise(self, init)
         nn.init.zeros_(self.last.weight)  # at first nothing: the input as it is, or no colour
@@ -117,9 +118,8 @@ class UNet(nn.Module):
         for down, block in zip(self.down, list(self.blocks)[1:], strict=True):
             finer.append(x)
             x = block(down(x))
-        for narrow, join in zip(reversed(self.narrow), reversed(self.join), strict=True):
-            x = F.interpolate(narrow(x), scale_factor=2.0, mode="nearest")
-            x = join(torch.cat([x, finer.pop()], dim=1))
+        for rise, narrow, join in zip(*map(reversed, (self.rises, self.narrow, self.join)), strict=True):
+            x = rise(narrow, join, x, finer.pop())
         change = self.last(x)
         if self.residual == "none":
             return torch.tanh(change)
@@ -140,6 +140,16 @@ def _mixed(changes: Sequence[Tensor], logits: Tensor) -> Tensor:
 def _layer(convolution: nn.Conv2d, batch_norm: bool, slope: float) -> nn.Sequential:
     norm = [nn.BatchNorm2d(convolution.out_channels)] if batch_norm else []
     return nn.Sequential(convolution, *norm, nn.LeakyReLU(slope, inplace=True))
+
+
+class Rise(nn.Module):
+    """Twice the size, joined with what the way down has left there; an export puts another in its place."""
+
+    def forward(self, narrow: nn.Module, join: nn.Module, coarse: Tensor, finer: Tensor) -> Tensor:
+        """coarse: [N, C, H, W]; finer: [N, c, 2H, 2W]; returns [N, c, 2H, 2W]."""
+        x = F.interpolate(narrow(coarse), scale_factor=2.0, mode="nearest")
+        out: Tensor = join(torch.cat([x, finer], dim=1))
+        return out
 
 
 class _Block(nn.Module):

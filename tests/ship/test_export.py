@@ -25,6 +25,7 @@ from gandemo.pipeline import Pipeline
 from gandemo.ship.export import android, card, formats, making, parity, records, rewriting, tflite
 from gandemo.ship.export import interface as interfaces
 from gandemo.ship.export import onnx as onnx_files
+from gandemo.ship.export.phases import PhasedRise
 from tests import tiny, tiny_photos
 
 pytestmark = pytest.mark.timeout(1800)  # an export yields to whatever else a machine does
@@ -288,6 +289,21 @@ def test_transposed_convolutions_are_rewritten_exactly(padding: int, extra: int,
     assert isinstance(ready[0], nn.ConvTranspose2d) is converts
     x = torch.randn(2, 3, 7, 6)
     torch.testing.assert_close(ready(x), network.eval()(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_quickened_way_back_of_a_unet_is_the_same(batch_norm: bool) -> None:
+    torch.manual_seed(0)
+    network = UNet(channels=(3, 5, 7), blocks=(0, 0, 1), batch_norm=batch_norm)
+    nn.init.normal_(network.last.weight)
+    x = torch.randn(2, 3, 20, 28)
+    network.train()(x)  # so that a batch norm has figures of its own
+    ready = rewriting.exact(network)
+    rewriting.quicken(ready, {"pictures": x})
+    assert all(isinstance(rise, PhasedRise) for rise in ready.rises)
+    with torch.inference_mode():
+        torch.testing.assert_close(ready(x), network.eval()(x), rtol=1e-5, atol=1e-5)
+    assert not list(network.rises.parameters())  # nor in any checkpoint
 
 
 @pytest.mark.parametrize("padding", [0, 1, 2])

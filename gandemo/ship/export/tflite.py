@@ -26,7 +26,7 @@ def convert(interface: Interface, path: Path, *, for_integers: bool = False) -> 
     Args:
         interface: of the network.
         path: of the file.
-        for_integers: it is to be quantized to 8 bits. With them a `WinogradConvolution` is the slower one.
+        for_integers: it is to be quantized to 8 bits, in which what `quicken` puts in is not the quicker.
     """
     inputs = {
         name: {key: torch.from_numpy(value) for key, value in interface.examples(batch).items()}
