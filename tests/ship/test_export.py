@@ -25,7 +25,7 @@ from gandemo.pipeline import Pipeline
 from gandemo.ship.export import android, card, formats, making, parity, records, rewriting, tflite
 from gandemo.ship.export import interface as interfaces
 from gandemo.ship.export import onnx as onnx_files
-from gandemo.ship.export.phases import PhasedRise
+from gandemo.ship.export.phases import PhasedDoubling, PhasedRise
 from tests import tiny, tiny_photos
 
 pytestmark = pytest.mark.timeout(1800)  # an export yields to whatever else a machine does
@@ -296,7 +296,7 @@ def test_a_quickened_way_back_of_a_unet_is_the_same(batch_norm: bool) -> None:
     torch.manual_seed(0)
     network = UNet(channels=(3, 5, 7), blocks=(0, 0, 1), batch_norm=batch_norm)
     nn.init.normal_(network.last.weight)
-    x = torch.randn(2, 3, 20, 28)
+    x = torch.randn(2, 3, 16, 20)
     network.train()(x)  # so that a batch norm has figures of its own
     ready = rewriting.exact(network)
     rewriting.quicken(ready, {"pictures": x})
@@ -304,6 +304,31 @@ def test_a_quickened_way_back_of_a_unet_is_the_same(batch_norm: bool) -> None:
     with torch.inference_mode():
         torch.testing.assert_close(ready(x), network.eval()(x), rtol=1e-5, atol=1e-5)
     assert not list(network.rises.parameters())  # nor in any checkpoint
+
+
+def test_convolutions_of_doubled_pixels_are_made_phase_by_phase() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(3, 4, 3, padding=1),  # of few pixels
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(4, 5, 3, padding=1),
+        nn.BatchNorm2d(5),
+        nn.ReLU(),
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(5, 2, 3, padding=1, bias=False),
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(2, 2, 3),  # not padded
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.Conv2d(2, 1, 3, padding=1),
+    )
+    x = torch.randn(2, 3, 5, 6)
+    network.train()(x)  # so that the batch norm has figures of its own
+    ready = rewriting.exact(network)
+    rewriting.quicken(ready, {"input": x})
+    assert [index for index, layer in enumerate(ready) if isinstance(layer, PhasedDoubling)] == [3, 7]
+    with torch.inference_mode():
+        torch.testing.assert_close(ready(x), network.eval()(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("padding", [0, 1, 2])
@@ -318,7 +343,7 @@ def test_a_winograd_convolution_is_the_same_convolution(height: int, padding: in
 
 
 def test_only_convolutions_that_are_worth_it_are_quickened() -> None:
-    wide = rewriting.QUICKER_CHANNELS
+    wide = rewriting.WINOGRAD_CHANNELS
     network = rewriting.exact(
         nn.Sequential(
             nn.Conv2d(1, wide, 3, padding=1),  # of one channel
@@ -340,7 +365,7 @@ def test_only_convolutions_that_are_worth_it_are_quickened() -> None:
 
 
 def test_a_quickened_file_carries_its_weights_alone_and_is_faithful(tmp_path: Path) -> None:
-    wide = rewriting.QUICKER_CHANNELS
+    wide = rewriting.WINOGRAD_CHANNELS
     recipe = tiny_photos.TINY["colorize-unet"].with_settings(
         {"generator.args": {"widths": [[3, 4, 4], [4, 5, 5], [5, 6, wide]], "dilations": [4, 2, 1]}}
     )
@@ -350,7 +375,7 @@ def test_a_quickened_file_carries_its_weights_alone_and_is_faithful(tmp_path: Pa
     made = making.export(source, "fp32", size=103, threads=1)
     weights = sum(one.numel() for one in network.parameters())
     twice = 9 * wide * (2 * wide + wide)
-    assert 4 * (weights + twice) < made.bytes < 4.4 * (weights + twice)
+    assert 0 < made.bytes - 4 * (weights + twice) < 200_000  # a plane of zeros would have a million
 
 
 def test_filters_against_blur_keep_their_digits_in_8_bits(tmp_path: Path) -> None:

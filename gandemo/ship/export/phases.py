@@ -85,12 +85,47 @@ def _phases(layer: nn.ConvTranspose2d, axis: int) -> _Phases:
     return _Phases(stride, high - low + 1, (high, -(-more // stride) - low), more, taps)
 
 
-class PhasedRise(nn.Module):
-    """The same `Rise` with 28 % less arithmetic: what nearest neighbour has doubled is never looked at twice.
+class PhasedDoubling(nn.Module):
+    """Nearest neighbour, twice the size, and the same 3×3 convolution after it with four ninths of the arithmetic.
 
-    A 3×3 kernel sees at most two rows and two columns of a picture whose pixels were doubled: so each of the four
-    phases is a 2×2 convolution of the small picture. The other inputs have a convolution of their own.
+    A 3×3 kernel sees two rows and two columns, at most, of a picture whose pixels were doubled: so each of the four
+    phases is a 2×2 convolution of the small picture.
     """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        """Takes over weights, [out, in, 3, 3], and bias, [out], of a convolution that is padded by 1."""
+        super().__init__()
+        fan_out, fan_in = weight.shape[:2]
+        self.phases = nn.ModuleList()
+        with torch.no_grad():
+            for row in (0, 1):
+                for column in (0, 1):
+                    phase = nn.Conv2d(fan_in, fan_out, 2, bias=bias is not None)
+                    phase.weight.copy_(_halved(_halved(weight, 2, row), 3, column))
+                    if phase.bias is not None and bias is not None:
+                        phase.bias.copy_(bias)
+                    self.phases.append(phase)
+        self.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: [N, C, H, W]; returns [N, c, 2H, 2W]."""
+        number, _, height, width = x.shape
+        made = []
+        for index, phase in enumerate(self.phases):
+            row, column = divmod(index, 2)
+            made.append(phase(F.pad(x, (1 - column, column, 1 - row, row))).permute(0, 2, 3, 1))
+        rows = [torch.stack(made[at : at + 2], 3).reshape(number, height, 2 * width, -1) for at in (0, 2)]
+        return torch.stack(rows, 2).reshape(number, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
+
+
+def _halved(weight: Tensor, axis: int, phase: int) -> Tensor:
+    """What a kernel of three sees of pixels that were doubled, from the first or the second of a pair: two."""
+    before, here, after = weight.unbind(axis)
+    return torch.stack([before, here + after] if phase == 0 else [before + here, after], axis)
+
+
+class PhasedRise(nn.Module):
+    """The same `Rise` with 28 % less arithmetic: what is doubled, and what joins it, have a convolution each."""
 
     def __init__(self, narrow: nn.Module, join: nn.Module) -> None:
         """Takes over the weights.
@@ -107,36 +142,16 @@ class PhasedRise(nn.Module):
         else:
             rest.insert(0, norm)
         channels = whole.out_channels
-        small, large = whole.weight.detach().split(channels, 1)
-        self.narrow, self.activation = narrow, nn.Sequential(*rest)
+        coarse, finer = whole.weight.detach().split(channels, 1)
+        self.narrow, self.doubled, self.activation = narrow, PhasedDoubling(coarse), nn.Sequential(*rest)
         self.finer = nn.Conv2d(channels, channels, 3, padding=1)
-        self.phases = nn.ModuleList()
         with torch.no_grad():
-            self.finer.weight.copy_(large)
+            self.finer.weight.copy_(finer)
             if self.finer.bias is not None and whole.bias is not None:
                 self.finer.bias.copy_(whole.bias)
-            for row in (0, 1):
-                for column in (0, 1):
-                    phase = nn.Conv2d(channels, channels, 2, bias=False)
-                    phase.weight.copy_(_halved(_halved(small, 2, row), 3, column))
-                    self.phases.append(phase)
         self.eval().requires_grad_(False)
 
     def forward(self, _narrow: nn.Module, _join: nn.Module, coarse: Tensor, finer: Tensor) -> Tensor:
         """coarse: [N, C, H, W]; finer: [N, c, 2H, 2W]; returns [N, c, 2H, 2W]."""
-        x = self.narrow(coarse)
-        number, channels, height, width = x.shape
-        made = []
-        for index, phase in enumerate(self.phases):
-            row, column = divmod(index, 2)
-            made.append(phase(F.pad(x, (1 - column, column, 1 - row, row))).permute(0, 2, 3, 1))
-        rows = [torch.stack(made[at : at + 2], 3).reshape(number, height, 2 * width, channels) for at in (0, 2)]
-        doubled = torch.stack(rows, 2).reshape(number, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
-        out: Tensor = self.activation(self.finer(finer) + doubled)
+        out: Tensor = self.activation(self.finer(finer) + self.doubled(self.narrow(coarse)))
         return out
-
-
-def _halved(weight: Tensor, axis: int, phase: int) -> Tensor:
-    """What a kernel of three sees of pixels that were doubled, from the first or the second of a pair: two."""
-    before, here, after = weight.unbind(axis)
-    return torch.stack([before, here + after] if phase == 0 else [before + here, after], axis)

@@ -12,22 +12,25 @@ What the converter (litert-torch 0.10) gets wrong without a word, and what `exac
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from itertools import pairwise
+from typing import Any, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gandemo.nets.filling import DirectionalFill, FactoredFill
 from gandemo.nets.unet import UNet
 from gandemo.nets.wiener import FactoredBank, WienerBank
-from gandemo.ship.export.phases import PhasedRise, PhasedTranspose
+from gandemo.ship.export.phases import PhasedDoubling, PhasedRise, PhasedTranspose
 
-# A Winograd convolution has twice the weights and takes two thirds of the time: that pays where each weight works on
-# many pixels, and where there are so many channels that the sums before and after it weigh little.
-QUICKER_FROM = 64 * 64  # pixels
-QUICKER_CHANNELS = 96  # in and out
+# Phases have 16/9 of the weights, a Winograd convolution has twice as many, and takes two thirds of the time: that pays
+# where each weight works on many pixels, and where so many channels are summed up that the rest weighs little.
+PHASED_FROM = 16 * 16  # pixels
+WINOGRAD_FROM = 64 * 64
+WINOGRAD_CHANNELS = 64  # in and out
 
 
 def exact(module: nn.Module) -> nn.Module:
@@ -49,48 +52,69 @@ def exact(module: nn.Module) -> nn.Module:
 
 
 def quicken(module: nn.Module, inputs: Mapping[str, Tensor]) -> None:
-    """Replaces, in place, a UNet's way back by `PhasedRise`, and convolutions that are worth it by Winograd's.
+    """Replaces, in place, the convolutions that are worth it: those of doubled pixels by phases, others by Winograd's.
 
     Args:
         module: what `exact` returned.
         inputs: of the size that the file is made for.
     """
-    for network in [layer for layer in module.modules() if isinstance(layer, UNet)]:
-        network.rises = nn.ModuleList(map(PhasedRise, network.narrow, network.join))
-    large = _of_many_pixels(module, inputs)
+    large = _of_many_pixels(module, inputs, PHASED_FROM)
+    for layer in list(module.modules()):
+        if isinstance(layer, UNet):
+            layer.rises = nn.ModuleList(map(PhasedRise, layer.narrow, layer.join))
+        elif isinstance(layer, nn.Sequential):
+            _phase(layer, large)
+    large = _of_many_pixels(module, inputs, WINOGRAD_FROM)
     for name, layer in list(module.named_modules()):
-        if layer in large and isinstance(layer, nn.Conv2d):
+        if layer in large and _has_winograd(layer):
             parent, _, leaf = name.rpartition(".")
             holder = module.get_submodule(parent)
             setattr(holder, leaf, WinogradConvolution(layer, _take_activation(holder, leaf)))
 
 
-def _of_many_pixels(module: nn.Module, inputs: Mapping[str, Tensor]) -> set[nn.Module]:
-    """The layers that have a Winograd convolution, and make so many pixels that it is worth its weights."""
+def _of_many_pixels(module: nn.Module, inputs: Mapping[str, Tensor], least: int) -> set[nn.Module]:
+    """The layers that make pictures of so many pixels, or more."""
     found: set[nn.Module] = set()
 
-    def note(layer: nn.Module, _: object, out: Tensor) -> None:
-        if out.shape[2] * out.shape[3] >= QUICKER_FROM:
+    def note(layer: nn.Module, _: object, out: object) -> None:
+        if isinstance(out, Tensor) and out.ndim == 4 and out.shape[2] * out.shape[3] >= least:
             found.add(layer)
 
-    hooks = [layer.register_forward_hook(note) for layer in module.modules() if _has_winograd(layer)]
-    if hooks:
-        with torch.inference_mode():
-            module(**inputs)
+    hooks = [layer.register_forward_hook(note) for layer in module.modules()]
+    with torch.inference_mode():
+        module(**inputs)
     for hook in hooks:
         hook.remove()
     return found
 
 
-def _has_winograd(layer: nn.Module) -> bool:
-    # without a bias, a batch norm follows, which the converter makes part of an ordinary convolution alone
+def _phase(layers: nn.Sequential, large: Collection[nn.Module]) -> None:
+    """Replaces, in place, each nearest neighbour with the convolution after it, and with that one's batch norm."""
+    for index, (before, layer) in enumerate(pairwise(list(layers))):
+        if layer in large and _doubles(before) and _is_plain(layer) and layer.padding == (1, 1):
+            after = layers[index + 2] if index + 2 < len(layers) else None
+            if isinstance(after, nn.BatchNorm2d):
+                layer, layers[index + 2] = fuse_conv_bn_eval(layer, after), nn.Identity()
+            layers[index], layers[index + 1] = nn.Identity(), PhasedDoubling(layer.weight.detach(), layer.bias)
+
+
+def _doubles(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Upsample) and layer.mode == "nearest" and layer.scale_factor == 2
+
+
+def _is_plain(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
     return (
         type(layer) is nn.Conv2d
         and layer.kernel_size == (3, 3)
         and layer.stride == layer.dilation == (1, 1)
         and layer.groups == 1
-        and layer.bias is not None
-        and min(layer.in_channels, layer.out_channels) >= QUICKER_CHANNELS
+    )
+
+
+def _has_winograd(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
+    # without a bias, a batch norm follows, which the converter makes part of an ordinary convolution alone
+    return (
+        _is_plain(layer) and layer.bias is not None and min(layer.in_channels, layer.out_channels) >= WINOGRAD_CHANNELS
     )
 
 
